@@ -1,0 +1,125 @@
+"""Manifests: the Parquet tables that stages hand to each other, with their declared schemas.
+
+A manifest carries the fingerprint of the inputs and settings it was made from in its Parquet metadata, so a
+stage can tell that its work is done without reading rows. Readers check the schema: a column that is missing or
+of another type is an error, not a surprise three stages later.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from mushroom_tasks.errors import StorageError
+from mushroom_tasks.storage import Store
+
+SPLITS = ("train", "validation", "test")
+_FINGERPRINT_KEY = b"mushroom.fingerprint"
+
+SELECTION = pa.schema(
+    [
+        pa.field("photo_id", pa.int64(), nullable=False),
+        pa.field("photo_uuid", pa.string(), nullable=False),
+        pa.field("observation_uuid", pa.string(), nullable=False),
+        pa.field("observer_id", pa.int64(), nullable=False),
+        pa.field("login", pa.string()),
+        pa.field("observer_name", pa.string()),
+        pa.field("taxon_id", pa.int64(), nullable=False),  # of the species, after infraspecific roll-up
+        pa.field("scientific_name", pa.string(), nullable=False),
+        pa.field("license", pa.string(), nullable=False),
+        pa.field("extension", pa.string(), nullable=False),
+        pa.field("position", pa.int32()),
+        pa.field("latitude", pa.float64()),
+        pa.field("longitude", pa.float64()),
+        pa.field("observed_on", pa.date32()),
+        pa.field("split", pa.string(), nullable=False),
+    ]
+)
+
+DOWNLOADS = pa.schema(
+    [
+        pa.field("photo_id", pa.int64(), nullable=False),
+        pa.field("status", pa.string(), nullable=False),  # "ok" or "failed"
+        pa.field("failure", pa.string()),  # reason code, null where ok
+        pa.field("detail", pa.string()),  # what was received, null where ok
+        pa.field("path", pa.string()),  # relative to the store root, null where failed
+        pa.field("sha256", pa.string()),
+        pa.field("bytes", pa.int64()),
+        pa.field("width", pa.int32()),  # pixels, after EXIF orientation
+        pa.field("height", pa.int32()),
+        pa.field("format", pa.string()),  # by content: JPEG, PNG, ...
+    ]
+)
+
+
+def embeddings_schema(features: int) -> pa.Schema:
+    """Return the schema of an embeddings shard: one row per photo content, `features` float32 values."""
+    return pa.schema(
+        [
+            pa.field("photo_id", pa.int64(), nullable=False),
+            pa.field("sha256", pa.string(), nullable=False),
+            pa.field("embedding", pa.list_(pa.float32(), features), nullable=False),
+        ]
+    )
+
+
+_DOWNLOADED = [DOWNLOADS.field(name) for name in ("path", "sha256", "bytes", "width", "height", "format")]
+PRUNED = pa.schema(
+    [
+        *SELECTION,
+        *_DOWNLOADED,
+        pa.field("cluster_label", pa.int32(), nullable=False),  # DBSCAN's labels_ within the class, -1 is noise
+        pa.field("is_outlier", pa.bool_(), nullable=False),
+        pa.field("reason", pa.string()),  # reason code, null where kept
+        pa.field("outlier_score", pa.float32(), nullable=False),  # 0 typical ... 1 surely not this class
+    ]
+)
+
+
+def write_manifest(store: Store, path: str, table: pa.Table, schema: pa.Schema, fingerprint: str) -> None:
+    """Write `table` atomically as a manifest with this schema and fingerprint.
+
+    The bytes depend on the content alone: no times, no machine names.
+    """
+    checked = _conform(table, schema, path)
+    metadata = {**(checked.schema.metadata or {}), _FINGERPRINT_KEY: fingerprint.encode()}
+    with store.open_atomic(path) as file:
+        pq.write_table(checked.replace_schema_metadata(metadata), file, compression="zstd")
+
+
+def read_manifest(store: Store, path: str, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
+    """Read a manifest and check it against its schema; `columns` reads only those.
+
+    Raises StorageError where the file is missing or does not conform.
+    """
+    try:
+        with store.open(path) as file:
+            table = pq.read_table(file, columns=columns)
+    except FileNotFoundError as error:
+        raise StorageError(f"no manifest at {store.address(path)}. Run the stage that makes it first.") from error
+    except pa.ArrowInvalid as error:
+        raise StorageError(f"{store.address(path)} is no Parquet file: {error}. Delete it and run again.") from error
+    expected = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    return _conform(table, expected, path)
+
+
+def manifest_fingerprint(store: Store, path: str) -> str | None:
+    """Return the fingerprint in a manifest's metadata, or None where there is no manifest."""
+    if not store.exists(path):
+        return None
+    with store.open(path) as file:
+        metadata: dict[bytes, Any] = pq.read_schema(file).metadata or {}
+    value = metadata.get(_FINGERPRINT_KEY)
+    return value.decode() if value else None
+
+
+def _conform(table: pa.Table, schema: pa.Schema, path: str) -> pa.Table:
+    missing = [name for name in schema.names if name not in table.schema.names]
+    if missing:
+        raise StorageError(f"manifest {path} lacks columns {missing}. Received: {table.schema.names}")
+    try:
+        return table.select(schema.names).cast(schema)
+    except (pa.ArrowInvalid, ValueError) as error:
+        raise StorageError(f"manifest {path} does not fit its schema: {error}") from error
