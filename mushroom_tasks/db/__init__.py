@@ -1,0 +1,1 @@
+"""PostgreSQL: the tables, their migrations, the engine, and an embedded server."""

@@ -1,0 +1,1 @@
+"""Learning: backbones, embeddings, training, evaluation. The only room, with `mobile`, that uses TensorFlow."""

@@ -1,0 +1,1 @@
+"""The photos themselves: where they lie in the store, and how they get there."""

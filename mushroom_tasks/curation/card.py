@@ -1,0 +1,188 @@
+"""The data-set card: what a data set holds, how it was made, whose it is, and what it is not good for.
+
+Plain Markdown. Names come from strangers: `escape` makes each of them text and nothing else, in Markdown and in the
+HTML that is made of it.
+
+    store.write_text("datasets/ab12/README.md", card_text(table, "ab12", inputs={}, settings={}, failures={}))
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mushroom_tasks.curation.attribution import INATURALIST_SITE, license_of, photographer
+from mushroom_tasks.manifests import SPLITS
+
+REASONS = {
+    "noise": "like no group of photos of its species",
+    "stray_cluster": "one of a small group, by few observers, far from the other photos of its species",
+}
+_PHOTOGRAPHERS_NAMED = 20
+_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$^=@:/.-])")
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
+# They reorder the text around them, so a name could rewrite the line it stands in.
+_BIDIRECTIONAL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def escape(text: str) -> str:
+    """Return a text that Markdown and HTML show as it is, on one line, also in a table cell or a link."""
+    plain = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in _BIDIRECTIONAL.sub("", text))
+    marked = _MARKUP.sub(r"\\\1", " ".join(plain.split()))
+    return "".join(_ENTITIES.get(c, c) for c in marked)
+
+
+def tally(column: pa.ChunkedArray) -> dict[str, int]:
+    """Return how often each value of a column occurs, sorted by value."""
+    counts = {str(item["values"]): int(item["counts"]) for item in pc.value_counts(column).to_pylist()}
+    return dict(sorted(counts.items()))
+
+
+def card_text(
+    rows: pa.Table,
+    fingerprint: str,
+    *,
+    inputs: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    failures: Mapping[str, int],
+) -> str:
+    """Return the card of a data set as Markdown.
+
+    `rows` has the columns of `manifests.PRUNED`; `inputs` and `settings` are JSON-friendly; `failures` counts the
+    photos that could not be had, by reason code.
+    """
+    sections = (
+        _summary(rows, fingerprint),
+        _splits(rows),
+        _pruning(rows),
+        _failures(failures),
+        _licences(rows),
+        _photographers(rows),
+        _how(inputs, settings),
+        _LIMITS,
+        _species(rows),
+    )
+    return "\n\n".join(sections) + "\n"
+
+
+_LIMITS = """\
+## Limits
+
+- **No advice on consumption.** Nothing here, and nothing made from it, tells whether a mushroom can be eaten.
+- Species names are the community's identifications at iNaturalist. Some are wrong, and pruning does not look for them.
+- Pruning is automatic. It keeps some photos that show nothing useful and drops some rare but true looks of a species;
+  pruned photos stay in the manifest, flagged.
+- People photograph what is near, large and pretty: places, seasons and species are not evenly covered, and the counts
+  say nothing about how common a species is.
+- Photos of one observer are all in one split; photos of one place or one day may not be.
+- Coordinates are those iNaturalist publishes; for threatened species it hides the true ones."""
+
+
+def _summary(rows: pa.Table, fingerprint: str) -> str:
+    pruned = pc.sum(rows["is_outlier"]).as_py()
+    return (
+        f"# Data set {fingerprint}\n\n"
+        f"{rows.num_rows:,} photos of {_distinct(rows, 'scientific_name'):,} species, from "
+        f"{_distinct(rows, 'observation_uuid'):,} observations by {_distinct(rows, 'observer_id'):,} observers at "
+        f"[iNaturalist]({INATURALIST_SITE}). {rows.num_rows - pruned:,} are kept, {pruned:,} are flagged as pruned.\n\n"
+        "`pruned.parquet` has one row per photo, `attribution.csv` the credit line of each, `dataset.json` the counts "
+        "for programs, `overview.png` the species at a glance."
+    )
+
+
+def _splits(rows: pa.Table) -> str:
+    lines = []
+    for split in SPLITS:
+        part = rows.filter(pc.equal(rows["split"], split))
+        pruned = pc.sum(part["is_outlier"]).as_py() or 0
+        species, observers = _distinct(part, "scientific_name"), _distinct(part, "observer_id")
+        lines.append((split, part.num_rows, part.num_rows - pruned, pruned, species, observers))
+    header = ("Split", "Photos", "Kept", "Pruned", "Species", "Observers")
+    return f"## Splits\n\nAll photos of one observer are in one split.\n\n{_table(header, lines)}"
+
+
+def _pruning(rows: pa.Table) -> str:
+    title = "## Pruned photos\n\n"
+    reasons = tally(rows.filter(rows["is_outlier"])["reason"])
+    if not reasons:
+        return title + "None."
+    lines = [(f"`{escape(reason)}`", REASONS.get(reason, ""), count) for reason, count in reasons.items()]
+    return title + _table(("Reason", "Meaning", "Photos"), lines)
+
+
+def _failures(failures: Mapping[str, int]) -> str:
+    title = "## Photos that could not be had\n\n"
+    counted = [(f"`{escape(reason)}`", count) for reason, count in sorted(failures.items()) if count]
+    return title + (_table(("Reason", "Photos"), counted) if counted else "None.")
+
+
+def _licences(rows: pa.Table) -> str:
+    lines = []
+    for code, count in tally(rows["license"]).items():
+        licence = license_of(code)
+        lines.append((f"[{licence.short}]({licence.url})", licence.name, count))
+    return (
+        "## Licences\n\n"
+        "Each photo keeps its own licence and photographer. Whoever passes photos on credits them as "
+        "`attribution.csv` does. NC: no commercial use; ND: no changed copies; SA: share alike. iNaturalist asks that "
+        "its data earn no money.\n\n" + _table(("Licence", "Name", "Photos"), lines)
+    )
+
+
+def _photographers(rows: pa.Table) -> str:
+    grouped = rows.group_by("observer_id").aggregate([("observer_name", "max"), ("login", "max"), ([], "count_all")])
+    people = sorted(grouped.to_pylist(), key=lambda row: (-row["count_all"], row["observer_id"]))
+    named = [
+        f"{escape(photographer(row['observer_name_max'], row['login_max']))} ({row['count_all']:,})"
+        for row in people[:_PHOTOGRAPHERS_NAMED]
+    ]
+    others = len(people) - len(named)
+    rest = f"; and {others:,} more, all in `attribution.csv`" if others else ""
+    return f"## Photographers\n\nWith thanks to {', '.join(named)}{rest}."
+
+
+def _how(inputs: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    return (
+        "## How it was made\n\n"
+        "Selected from iNaturalist's open data, downloaded and checked, looked at by a pretrained network, and pruned "
+        "species by species with DBSCAN on its features.\n\n"
+        f"Inputs:\n\n{_json(inputs)}\n\nSettings:\n\n{_json(settings)}"
+    )
+
+
+def _species(rows: pa.Table) -> str:
+    keys = ["scientific_name", "taxon_id"]
+    grouped = rows.group_by([*keys, "split", "is_outlier"]).aggregate([([], "count_all")])
+    counts: dict[tuple[str, int], dict[str, int]] = {}
+    for row in grouped.to_pylist():
+        count = counts.setdefault((row["scientific_name"], row["taxon_id"]), dict.fromkeys(("pruned", *SPLITS), 0))
+        count[row["split"]] += row["count_all"]
+        count["pruned"] += row["count_all"] if row["is_outlier"] else 0
+    lines = []
+    for (name, taxon_id), count in sorted(counts.items()):
+        splits = [count[split] for split in SPLITS]
+        link = f"[{escape(name)}]({INATURALIST_SITE}/taxa/{taxon_id})"
+        lines.append((link, sum(splits), sum(splits) - count["pruned"], count["pruned"], *splits))
+    header = ("Species", "Photos", "Kept", "Pruned", *(split.capitalize() for split in SPLITS))
+    return f"## Species\n\n{_table(header, lines)}"
+
+
+def _distinct(rows: pa.Table, column: str) -> int:
+    return int(pc.count_distinct(rows[column]).as_py())
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    # Every line of indented JSON starts with a blank, a brace or a quote, so none can close the fence.
+    return f"```json\n{json.dumps(value, indent=2, sort_keys=True)}\n```"
+
+
+def _table(header: Sequence[str], lines: Sequence[Sequence[str | int]]) -> str:
+    texts = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in line] for line in lines]
+    rule = ["---:" if isinstance(cell, int) else "---" for cell in lines[0]]
+    return "\n".join(f"| {' | '.join(row)} |" for row in ([*header], rule, *texts))

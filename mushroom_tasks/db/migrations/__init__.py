@@ -1,0 +1,1 @@
+"""Alembic migrations, packaged and run by `mushroom_tasks.db.engine.migrate`."""

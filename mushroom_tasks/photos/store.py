@@ -1,0 +1,26 @@
+"""Where a photo lies in the store.
+
+Photos are named by their `photo_id`, so every selection shares them, and spread over 1,000 folders, so no folder
+grows too large to list.
+
+    photo_path(128036, "jpg")      # "photos/036/128036.jpg"
+"""
+
+from __future__ import annotations
+
+import re
+
+from mushroom_tasks.errors import PhotoError
+
+_EXTENSION = re.compile(r"[A-Za-z0-9]{1,8}")
+
+
+def photo_path(photo_id: int, extension: str) -> str:
+    """Return a photo's path relative to the store root.
+
+    `extension` is upstream's, kept as it is although it may not tell the format. It comes from a table that
+    anybody could have written, so one that is no plain file extension raises PhotoError (`not_an_image`).
+    """
+    if not _EXTENSION.fullmatch(extension):
+        raise PhotoError("not_an_image", f"the photo's extension is no file extension. Received: {extension!r}")
+    return f"photos/{photo_id % 1000:03d}/{photo_id}.{extension}"
