@@ -43,45 +43,43 @@ from wiring import DATASET, DEFAULT_ARGS, GPU, OBSERVATIONS, START, TAGS, call, 
     tags=[*TAGS, "data"],
 )
 def dataset_build() -> None:
-    @task(multiple_outputs=True, doc_md="Chooses photos by SQL and splits them by observer.")
-    def select(params: dict[str, Any]) -> dict:
-        return call("select", params)
+    @task(doc_md="Chooses photos by SQL and splits them by observer; returns one part per shard of the download.")
+    def select(params: dict[str, Any]) -> list:
+        selected = call("select", params)
+        return [{**selected, "shard": shard} for shard in selected["shards"]]
 
-    @task(map_index_template="shard {{ task.op_kwargs['shard'] }}", doc_md="Fetches one shard's photos; resumes.")
-    def download(params: dict[str, Any], selected: dict, shard: int) -> dict:
-        return call("download_shard", params, selected["fingerprint"], shard, len(selected["shards"]))
+    @task(map_index_template="{{ task.op_kwargs['part']['shard'] }}", doc_md="Fetches one shard's photos; resumes.")
+    def download(params: dict[str, Any], part: dict) -> dict:
+        return call("download_shard", params, part["fingerprint"], part["shard"], len(part["shards"]))
 
-    @task(
-        multiple_outputs=True,
-        trigger_rule="all_success",
-        doc_md="Joins the shards; fails where too many photos failed.",
-    )
-    def collect(params: dict[str, Any], selected: dict) -> dict:
-        return call("collect_downloads", params, selected["fingerprint"], len(selected["shards"]))
+    @task(doc_md="Joins the shards; fails where too many photos failed. Returns one part per shard of the embedding.")
+    def collect(params: dict[str, Any], parts: list) -> list:
+        collected = call("collect_downloads", params, parts[0]["fingerprint"], len(parts))
+        return [{**collected, "shard": shard} for shard in collected["shards"]]
 
     @task(
-        map_index_template="shard {{ task.op_kwargs['shard'] }}",
+        map_index_template="{{ task.op_kwargs['part']['shard'] }}",
         doc_md="One pass of the pretrained backbone; photos seen before are reused.",
         **GPU,
     )
-    def embed(params: dict[str, Any], collected: dict, shard: int) -> dict:
-        return call("embed_shard", params, collected["fingerprint"], shard, len(collected["shards"]))
+    def embed(params: dict[str, Any], part: dict) -> dict:
+        return call("embed_shard", params, part["fingerprint"], part["shard"], len(part["shards"]))
 
     @task(doc_md="DBSCAN per class: noise and stray clusters are flagged.")
-    def prune(params: dict[str, Any], collected: dict) -> dict:
-        return call("prune", params, collected["fingerprint"])
+    def prune(params: dict[str, Any], parts: list) -> dict:
+        return call("prune", params, parts[0]["fingerprint"])
 
     @task(outlets=[DATASET], doc_md="Manifest, attribution, card; logged to MLflow.")
-    def publish(params: dict[str, Any], pruned: dict) -> dict:
-        return call("publish", params, pruned["fingerprint"])
+    def publish(params: dict[str, Any], pruned: dict, outlet_events: Any) -> dict:
+        published = call("publish", params, pruned["fingerprint"])
+        outlet_events[DATASET].extra = {"fingerprint": published["fingerprint"]}
+        return published
 
     selected = select()
-    downloads = download.partial(selected=selected).expand(shard=selected["shards"])
-    collected = collect(selected=selected)
-    embeddings = embed.partial(collected=collected).expand(shard=collected["shards"])
-    pruned = prune(collected=collected)
-    downloads >> collected
-    embeddings >> pruned
+    collected = collect(parts=selected)
+    pruned = prune(parts=collected)
+    download.expand(part=selected) >> collected
+    embed.expand(part=collected) >> pruned
     publish(pruned=pruned)
 
 

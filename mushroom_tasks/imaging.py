@@ -9,16 +9,27 @@ allowed, and a size limit is checked before pixels are allocated.
 from __future__ import annotations
 
 import io
-import warnings
+import struct
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from mushroom_tasks.errors import PhotoError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
-MAX_PIXELS = 100_000_000
+MAX_PIXELS = 89_000_000  # just below where Pillow itself begins to warn
+_BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+_ORIENTATION = 0x0112  # EXIF tag
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _HTML_STARTS = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<error")
 
 
@@ -35,10 +46,9 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     image = _open(data, max_pixels)
     try:
         image.load()
-        upright = ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError, IndexError, EOFError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError, IndexError, EOFError, *_BOMB) as error:
         raise PhotoError("truncated", f"the {image.format} data breaks off or is damaged: {error}") from error
-    return _to_rgb(upright)
+    return _to_rgb(_upright(image))
 
 
 def probe(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[str, int, int]:
@@ -70,10 +80,8 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     if data.lstrip()[:9].lower().startswith(_HTML_STARTS):
         raise PhotoError("html", f"the file is a web page, not a photo. It starts: {data[:40]!r}")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError as error:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except _BOMB as error:
         raise PhotoError("too_large", f"{error}") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise PhotoError("not_an_image", f"no {'/'.join(FORMATS)} header in {len(data)} bytes: {error}") from error
@@ -82,11 +90,21 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     return image
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        orientation = image.getexif().get(_ORIENTATION)
+    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error):
+        return image  # damaged EXIF is common in old photos, and the pixels are whole
+    # Not ImageOps.exif_transpose: it also writes the EXIF block anew, which fails on values of a wrong type.
+    return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
-        return image
+    if image.mode.startswith("I;16"):
+        # Pillow would clip 16-bit grey at 255, which leaves an almost white image.
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
         return Image.alpha_composite(white, rgba).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")

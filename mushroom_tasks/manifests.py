@@ -7,6 +7,7 @@ of another type is an error, not a surprise three stages later.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +15,8 @@ import pyarrow.parquet as pq
 
 from mushroom_tasks.errors import StorageError
 from mushroom_tasks.storage import Store
+
+logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "validation", "test")
 _FINGERPRINT_KEY = b"mushroom.fingerprint"
@@ -96,7 +99,7 @@ def read_manifest(store: Store, path: str, schema: pa.Schema, columns: list[str]
     """
     try:
         with store.open(path) as file:
-            table = pq.read_table(file, columns=columns)
+            table = pq.ParquetFile(file).read(columns=columns)
     except FileNotFoundError as error:
         raise StorageError(f"no manifest at {store.address(path)}. Run the stage that makes it first.") from error
     except pa.ArrowInvalid as error:
@@ -106,11 +109,18 @@ def read_manifest(store: Store, path: str, schema: pa.Schema, columns: list[str]
 
 
 def manifest_fingerprint(store: Store, path: str) -> str | None:
-    """Return the fingerprint in a manifest's metadata, or None where there is no manifest."""
+    """Return the fingerprint in a manifest's metadata, or None where there is none.
+
+    A damaged manifest has none either, so that its stage makes it anew.
+    """
     if not store.exists(path):
         return None
-    with store.open(path) as file:
-        metadata: dict[bytes, Any] = pq.read_schema(file).metadata or {}
+    try:
+        with store.open(path) as file:
+            metadata: dict[bytes, Any] = pq.read_schema(file).metadata or {}
+    except pa.ArrowInvalid as error:
+        logger.warning("%s is no Parquet file and will be made anew: %s", store.address(path), error)
+        return None
     value = metadata.get(_FINGERPRINT_KEY)
     return value.decode() if value else None
 

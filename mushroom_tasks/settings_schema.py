@@ -121,5 +121,5 @@ def _allowed(schema: dict[str, Any]) -> str:
     text = " or ".join(kind) if isinstance(kind, list) else str(kind)
     low, high = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum", schema.get("exclusiveMaximum"))
     if low is not None or high is not None:
-        text += f", {'' if low is None else low} to {'' if high is None else high}".rstrip()
+        text += f", at least {low}" if high is None else f", {low} to {high}"
     return text.replace("null", "empty")

@@ -2,7 +2,8 @@
 
 Everything the workflow keeps lies under one root, a local folder or an address such as `s3://bucket/prefix`
 (which needs the matching fsspec package). A file appears whole or not at all: on local disks it is written
-under a temporary name and renamed, object stores publish an object when its upload completes.
+under a temporary name and renamed, object stores publish an object when its upload completes. Threads may share a
+store.
 
     store = Store("/data/store")
     store.write_bytes("photos/11/110.jpg", data)
@@ -15,6 +16,7 @@ import errno
 import hashlib
 import json
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -133,8 +135,11 @@ class Store:
                     os.fsync(file.fileno())
                 Path(temporary).replace(target)
             else:
-                with self.fs.transaction, self.fs.open(target, mode, **text) as file:
+                # Not fsspec's transaction: there is one per file system, so two writers would end each other's.
+                with tempfile.NamedTemporaryFile(mode, **text) as file:  # type: ignore[call-overload]
                     yield file
+                    file.flush()
+                    self.fs.put_file(file.name, target)
         except BaseException as error:
             if self.is_local:
                 with suppress(OSError):

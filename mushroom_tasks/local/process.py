@@ -1,8 +1,8 @@
 """One background process: started with a log file and a pid file, found again later, stopped with all it started.
 
 A pid alone proves nothing, the kernel gives it away again: the pid file also holds the time the process was
-created, and only a process that fits both is ours. Each process leads a session of its own, so what it
-started is found by the session even when it is dead.
+created, and only a process that fits both is ours. Each process leads a session of its own and carries a mark in
+its environment, so what it started is found by both even when it is dead, and nobody else's is ever stopped.
 
     process = Process(home, "mlflow")
     process.start(["mlflow", "server"], environment={"MLFLOW_BACKEND_STORE_URI": "..."})
@@ -26,9 +26,11 @@ from pathlib import Path
 import psutil
 
 from mushroom_tasks.errors import ServiceError
+from mushroom_tasks.local.environment import inherited
 
 _CLOCK_STEP = 3.0  # seconds by which a creation time may seem to move when the system's clock is set
 _LOG_TAIL = 30  # lines
+_MARK = "MUSHROOM_SERVICE"
 _children: list[subprocess.Popen[bytes]] = []  # kept, so that the ones that end are reaped
 
 
@@ -56,6 +58,8 @@ class Process:
         self.name = name
         self.log = home / "logs" / f"{name}.log"
         self._file = home / "run" / f"{name}.json"
+        # setproctitle, which Airflow uses, writes titles over the environment that we look for, unless told not to.
+        self._marks = {_MARK: str(self._file), "SPT_NOENV": "1"}
 
     def find(self) -> psutil.Process | None:
         """Return the running process, or None where it does not run (or its pid is another program's now)."""
@@ -63,7 +67,7 @@ class Process:
         return None if record is None else _find(record)
 
     def start(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> bool:
-        """Start the process with this environment; return False where it runs already.
+        """Start the process with `environment` on top of ours; return False where it runs already.
 
         One that runs with another command or environment is stopped first. Raises ServiceError where the
         program cannot be started.
@@ -79,7 +83,7 @@ class Process:
         with self.log.open("ab") as log:
             try:
                 child = subprocess.Popen(
-                    command, env=dict(environment), cwd=folder, stdin=subprocess.DEVNULL,
+                    command, env={**inherited(), **environment, **self._marks}, cwd=folder, stdin=subprocess.DEVNULL,
                     stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
                 )  # fmt: skip
             except OSError as error:
@@ -104,7 +108,7 @@ class Process:
     def members(self) -> list[psutil.Process]:
         """Return all living processes of the session: the process and whatever it started."""
         record = self._read()
-        return [] if record is None else _session(record)
+        return [] if record is None else _session(record.pid, str(self._file))
 
     def forget(self) -> None:
         """Remove the pid file, once nothing of the process lives."""
@@ -178,15 +182,12 @@ def _find(record: _Record) -> psutil.Process | None:
     return None
 
 
-def _session(record: _Record) -> list[psutil.Process]:
-    with suppress(psutil.NoSuchProcess):
-        if abs(psutil.Process(record.pid).create_time() - record.created) >= _CLOCK_STEP:
-            return []  # the pid, and so the session of that number, is another program's now
+def _session(leader: int, mark: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
-        with suppress(psutil.Error, ProcessLookupError, PermissionError):
-            in_session = os.getsid(process.pid) == record.pid and process.create_time() > record.created - _CLOCK_STEP
-            if in_session and process.status() != psutil.STATUS_ZOMBIE:
+        with suppress(psutil.Error, OSError):
+            in_session = os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE
+            if in_session and process.environ().get(_MARK) == mark:
                 found.append(process)
     return found
 

@@ -1,0 +1,84 @@
+"""The last touches on a converted model, in the LiteRT file itself.
+
+TensorFlow's converter leaves three things that a phone is better off without, and offers no switch for them:
+
+- The softmax of an int8 model runs on integers and answers in steps of 1/256. In the tail everything is 0, so the
+  last of the top five are arbitrary, and with many classes the probabilities no longer add up to 1. The converter
+  emits softmax (int8) -> dequantize; turned around, dequantize -> softmax (float32), everything up to the logits stays
+  on integers and only C numbers are computed in floating point.
+- Inner tensors carry the long names of the Keras graph, which is about 1 % of an int8 file.
+- Input and output are called after the graph, and there is no signature to call them by.
+
+Needs ai-edge-litert (its schema classes) and flatbuffers, which it brings along.
+
+    data = finish(converter.convert(), "int8")
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mushroom_tasks.errors import BundleError
+
+INPUT_NAME = "pixels"
+OUTPUT_NAME = "probabilities"
+SIGNATURE = "serving_default"
+_FILE_IDENTIFIER = b"TFL3"
+
+
+def finish(data: bytes, precision: str) -> bytes:
+    """Return the model with a float32 softmax, short names and a signature. The same bytes for the same input.
+
+    Raises BundleError where the model does not end in a softmax.
+    """
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(data), 0))
+    graph = model.subgraphs[0]
+    if precision == "int8":
+        _softmax_in_float(model, graph, schema)
+    _name(model, graph, schema)
+    builder = flatbuffers.Builder(len(data))
+    builder.Finish(model.Pack(builder), file_identifier=_FILE_IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _softmax_in_float(model: Any, graph: Any, schema: Any) -> None:
+    softmax, dequantize = graph.operators[-2:]
+    codes = [model.operatorCodes[operator.opcodeIndex].builtinCode for operator in (softmax, dequantize)]
+    if codes != [schema.BuiltinOperator.SOFTMAX, schema.BuiltinOperator.DEQUANTIZE]:
+        raise BundleError(
+            "a classifier ends in a softmax, and its int8 variant in softmax and dequantize. Received as the last two "
+            f"operators (numbers of the LiteRT schema): {codes}"
+        )
+    logits, between, probabilities = softmax.inputs[0], softmax.outputs[0], dequantize.outputs[0]
+    graph.tensors[between].type = schema.TensorType.FLOAT32
+    graph.tensors[between].quantization = None
+    dequantize.inputs, dequantize.outputs = _index(logits), _index(between)
+    softmax.inputs, softmax.outputs = _index(between), _index(probabilities)
+    graph.operators[-2:] = [dequantize, softmax]
+
+
+def _name(model: Any, graph: Any, schema: Any) -> None:
+    for tensor in graph.tensors:
+        tensor.name = b""
+    graph.tensors[graph.inputs[0]].name = INPUT_NAME.encode()
+    graph.tensors[graph.outputs[0]].name = OUTPUT_NAME.encode()
+    signature = schema.SignatureDefT()
+    signature.signatureKey = SIGNATURE.encode()
+    signature.inputs = [_tensor_map(schema, INPUT_NAME, graph.inputs[0])]
+    signature.outputs = [_tensor_map(schema, OUTPUT_NAME, graph.outputs[0])]
+    model.signatureDefs = [signature]
+
+
+def _tensor_map(schema: Any, name: str, index: int) -> Any:
+    entry = schema.TensorMapT()
+    entry.name, entry.tensorIndex = name.encode(), int(index)
+    return entry
+
+
+def _index(tensor: int) -> Any:
+    return np.array([tensor], dtype=np.int32)
