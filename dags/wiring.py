@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.sdk import Asset, Param
 from airflow.sdk.exceptions import AirflowFailException
+from pydantic import validate_call
 
 from mushroom_tasks.errors import DatabaseError, MushroomError, SourceError, StorageError, TrackingError
 from mushroom_tasks.settings import Settings, load_settings, nest
@@ -18,7 +19,7 @@ DATASET = Asset(name="dataset", uri="mushroom://dataset", group="mushrooms")
 CHAMPION = Asset(name="champion", uri="mushroom://champion", group="mushrooms")
 
 TAGS = ["mushrooms"]
-START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+START = datetime(2026, 1, 1, tzinfo=UTC)
 DEFAULT_ARGS = {
     "owner": "mushrooms",
     "retries": 2,
@@ -49,7 +50,8 @@ def call(stage: str, params: Mapping[str, Any], *inputs: Any) -> dict[str, Any]:
 
     chosen = {path: value for path, value in params.items() if "." in path or path == "root_taxa"}
     try:
-        result = getattr(stages, stage)(load_settings(nest(chosen)), *inputs)
+        # XCom brings results back as plain dicts; validate_call makes them what the stage declares.
+        result = validate_call(getattr(stages, stage))(load_settings(nest(chosen)), *inputs)
     except MushroomError as error:
         if isinstance(error, _PASSING):
             raise

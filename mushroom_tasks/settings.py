@@ -176,8 +176,7 @@ class RegistrySettings(_Section):
         0.02,
         ge=0,
         le=1,
-        description="A challenger may be this much below the champion's top-1 on a data set of the "
-        "same species; with other species it is compared by its own gates alone.",
+        description="How far a challenger's top-1 may be below the champion's on the same data set.",
     )
 
 
@@ -243,8 +242,8 @@ class Settings(BaseSettings):
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Values in code, then the environment, then the file."""
         return init_settings, env_settings, _TomlFile(settings_cls)
@@ -253,7 +252,7 @@ class Settings(BaseSettings):
 class _TomlFile(PydanticBaseSettingsSource):
     """The settings file: MUSHROOM_CONFIG, or mushroom.toml in the home folder."""
 
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def predict(
     precision: Annotated[str | None, typer.Option(help="Variant to use; default: the bundle's own.")] = None,
 ) -> None:
     """Show the top five species for each photo, through LiteRT alone."""
-    from mushroom_tasks.mobile.predict import Predictor, describe
+    from mushroom_tasks.mobile.predict import Predictor, describe, json_line
 
     predictor = Predictor(bundle, precision)
     failed = False
@@ -69,8 +69,7 @@ def predict(
             typer.secho(f"{photo}: {error}", err=True, fg=typer.colors.RED)
             continue
         if as_json:
-            line = [{"scientific_name": p.scientific_name, "probability": round(p.probability, 6)} for p in found]
-            typer.echo(json.dumps({"photo": str(photo), "predictions": line}, ensure_ascii=False))
+            typer.echo(json_line(str(photo), found))
         else:
             typer.echo("\n".join(describe(str(photo), found)))
     if failed:
@@ -93,8 +92,8 @@ def datasets(
         return
     for dataset in found:
         typer.echo(
-            f"{dataset.fingerprint}  {dataset.created}  {dataset.counts.species} species, {dataset.counts.photos} photos, "
-            f"{dataset.counts.pruned} pruned  {dataset.folder}"
+            f"{dataset.fingerprint}  {dataset.created}  {dataset.counts.species} species, "
+            f"{dataset.counts.photos} photos, {dataset.counts.pruned} pruned  {dataset.folder}"
         )
 
 

@@ -164,7 +164,7 @@ def _species(rows: pa.Table) -> str:
         count = counts.setdefault((row["scientific_name"], row["taxon_id"]), dict.fromkeys(("pruned", *SPLITS), 0))
         count[row["split"]] += row["count_all"]
         count["pruned"] += row["count_all"] if row["is_outlier"] else 0
-    lines = []
+    lines: list[tuple[str | int, ...]] = []
     for (name, taxon_id), count in sorted(counts.items()):
         splits = [count[split] for split in SPLITS]
         link = f"[{escape(name)}]({INATURALIST_SITE}/taxa/{taxon_id})"

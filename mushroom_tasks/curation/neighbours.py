@@ -24,7 +24,8 @@ Distances = NDArray[np.float32]
 def unit(features: NDArray[Any]) -> NDArray[np.float32]:
     """Return features (N, F), finite and none of them all zero, scaled to unit length as float32."""
     wide = features.astype(np.float64)
-    return (wide / np.linalg.norm(wide, axis=1, keepdims=True)).astype(np.float32)
+    scaled: NDArray[np.float32] = (wide / np.linalg.norm(wide, axis=1, keepdims=True)).astype(np.float32)
+    return scaled
 
 
 def distances(features: NDArray[np.float32]) -> Distances:

@@ -49,7 +49,7 @@ def overview_png(rows: pa.Table) -> bytes:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
-        canvas.print_png(buffer, metadata={"Software": None})
+        canvas.print_figure(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 

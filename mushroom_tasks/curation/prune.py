@@ -6,10 +6,11 @@ person. A photo is typical of its class when photos *by other people* look like 
 1. Features are scaled to unit length; distances are Euclidean, 0 (same direction) to 2.
 2. Each photo's k-distance reaches to its (min_samples - 1)th nearest photo by another observer. A series by one
    observer, however dense, gives its members no support.
-3. eps per class: the middle of its k-distances plus 2.5 robust standard deviations, the usual bound for outliers
-   (Leys et al. 2013). The middle is drawn towards that of the whole data set, the more the fewer photos the class has,
-   and the spread is that of the whole data set: twenty k-distances alone say little about a tail. A knee of the
-   k-distance curve was tried and left out: on a few dozen photos it jumps with each of them.
+3. eps per class comes from its k-distances: their 40 % quantile plus 4 standard deviations, told from the 10 and 40 %
+   quantiles. Junk lengthens the upper end of the k-distance curve alone, so its lower half says what is typical even
+   in a class with much junk. The quantile is drawn towards that of the whole data set, the more the fewer photos the
+   class has, and the deviation is that of the whole data set: a few dozen k-distances say little about their tail.
+   (The knee of the curve, the usual advice, jumps with single photos in classes of this size.)
 4. DBSCAN with these distances. Only core samples count as typical, as in DBSCAN* (Campello et al. 2013): a border
    sample hangs on by one chance neighbour. The rest is `noise`.
 5. `stray_cluster`: clusters apart from the main one that fewer than min_samples observers vouch for, and noise that
@@ -25,8 +26,6 @@ References
 ----------
 Ester et al. (1996), "A density-based algorithm for discovering clusters in large spatial databases with noise".
 Campello, Moulavi, Sander (2013), "Density-based clustering based on hierarchical density estimates".
-Leys et al. (2013), "Detecting outliers: do not use standard deviation around the mean, use absolute deviation around
-the median".
 """
 
 from __future__ import annotations
@@ -49,9 +48,10 @@ logger = logging.getLogger(__name__)
 NOISE = "noise"
 STRAY_CLUSTER = "stray_cluster"
 
-_DEVIATIONS = 2.5  # robust standard deviations from the middle to eps
-_STEADYING = 100  # photos a class needs for its own middle to weigh as much as the data set's
-_NORMAL = 1.4826  # median absolute deviation to standard deviation, for a normal distribution
+_TYPICAL, _NEAREST = 0.4, 0.1  # quantiles of the k-distances, below what junk can reach
+_QUANTILE_GAP = 1.028  # between these two, in standard deviations of a normal distribution
+_DEVIATIONS = 4.0  # from the typical quantile to eps; the tail of real k-distances is longer than a normal one
+_STEADYING = 100  # photos a class needs for its own quantile to weigh as much as the data set's
 _SMALLEST_EPS = 2e-3  # below it float32 cannot tell unit vectors apart
 _STEEPNESS = 8  # of the score around eps: distances in high dimensions differ by little
 _FARTHEST_SCORED = 4.0  # in eps; the score is 1 long before
@@ -125,6 +125,8 @@ def prune(
         Features of each photo, of any length (they are scaled here), shape (N, F).
     observers
         Who took each photo, shape (N,).
+    settings
+        `eps` fixes the radius for all classes, instead of choosing it from the data.
 
     Raises
     ------
@@ -137,7 +139,10 @@ def prune(
     least = max(settings.min_class_size, 2 * settings.min_samples)
     large = {name: rows for name, rows in members.items() if len(rows) >= least}
     eps_by_class = _choose_eps(
-        {name: k_distances(_by_others(embeddings, observers, rows), settings.min_samples) for name, rows in large.items()},
+        {
+            name: k_distances(_by_others(embeddings, observers, rows), settings.min_samples)
+            for name, rows in large.items()
+        },
         settings.eps,
     )
     result = Pruning(
@@ -157,7 +162,8 @@ def prune(
 def outlier_score(distance: NDArray[Any], eps: float) -> NDArray[np.float32]:
     """Return a score in [0, 1] that rises with the distance: near 0 for the typical, 0.5 at eps, 1 far beyond."""
     ratio = np.minimum(np.asarray(distance, np.float64) / eps, _FARTHEST_SCORED)
-    return (1 - np.exp2(-(ratio**_STEEPNESS))).astype(np.float32)
+    score: NDArray[np.float32] = (1 - np.exp2(-(ratio**_STEEPNESS))).astype(np.float32)
+    return score
 
 
 def _check(classes: NDArray[Any], embeddings: NDArray[Any], observers: NDArray[np.int64]) -> None:
@@ -200,14 +206,14 @@ def _choose_eps(k_distances_by_class: Mapping[str, NDArray[np.float32]], fixed: 
         return dict.fromkeys(k_distances_by_class, fixed)
     if not k_distances_by_class:
         return {}
-    middles = {name: float(np.median(values)) for name, values in k_distances_by_class.items()}
-    spreads = [np.median(np.abs(values - middles[name])) for name, values in k_distances_by_class.items()]
-    middle, margin = float(np.median(list(middles.values()))), _DEVIATIONS * _NORMAL * float(np.median(spreads))
+    typical = {name: float(np.quantile(values, _TYPICAL)) for name, values in k_distances_by_class.items()}
+    gaps = [typical[name] - np.quantile(values, _NEAREST) for name, values in k_distances_by_class.items()]
+    steady = float(np.median(list(typical.values())))
+    margin = _DEVIATIONS * float(np.median(gaps)) / _QUANTILE_GAP
     chosen = {}
     for name, values in k_distances_by_class.items():
         own = len(values) / (len(values) + _STEADYING)
-        eps = own * middles[name] + (1 - own) * middle + margin
-        chosen[name] = float(np.clip(eps, _SMALLEST_EPS, FARTHEST))
+        chosen[name] = float(np.clip(own * typical[name] + (1 - own) * steady + margin, _SMALLEST_EPS, FARTHEST))
     return chosen
 
 
@@ -223,7 +229,8 @@ def _prune_class(
     clusters = _cluster(distances(unit(embeddings[rows])), observers[rows], eps, settings.min_samples)
     flagged = clusters.distance > eps
     outlier = _most_outlying(clusters.distance, flagged, int(len(rows) * settings.max_pruned_share + 1e-9))
-    reason = np.where(outlier, clusters.reason, None)
+    reason = clusters.reason.copy()
+    reason[~outlier] = None
     result.cluster_label[rows] = clusters.label
     result.is_outlier[rows] = outlier
     result.reason[rows] = reason
@@ -243,7 +250,8 @@ def _cluster(near: Distances, observers: NDArray[np.int64], eps: float, min_samp
     others = by_others(near, observers)
     label = _dbscan(others, eps, min_samples)
     distance = k_distances(others, min_samples).astype(np.float64)
-    reason = np.where(label < 0, NOISE, None)
+    reason = np.full(len(label), None, np.object_)
+    reason[label < 0] = NOISE
     label = _main_first(label, observers)
     main = label == 0
     enough = min(min_samples, len(np.unique(observers[main])))
@@ -286,4 +294,5 @@ def _most_outlying(distance: NDArray[np.float64], flagged: NDArray[np.bool_], li
     if flagged.sum() <= limit:
         return flagged
     first_let_go = np.sort(distance[flagged])[::-1][limit]
-    return flagged & (distance > first_let_go)
+    most: NDArray[np.bool_] = flagged & (distance > first_let_go)
+    return most

@@ -113,10 +113,14 @@ def publish(
     ----------
     table
         One row per downloaded photo, schema `manifests.PRUNED`, in any order.
+    store, fingerprint
+        Where to, and the name of the folder; the caller makes it of everything the data set depends on.
     inputs, settings
         What the data set was made from (fingerprints, source) and how, JSON-friendly; shown in the card.
     failures
         Photos that were selected and could not be had, by reason code.
+    clock
+        Tells the time of publication.
 
     Raises
     ------
@@ -190,7 +194,9 @@ def _complete(store: Store) -> list[str]:
 
 def _folder(fingerprint: str) -> str:
     if not re.fullmatch(r"[0-9A-Za-z_-]{1,64}", fingerprint):
-        raise CurationError(f"a fingerprint is letters and digits, as `mushroom datasets` lists. Received: {fingerprint!r}")
+        raise CurationError(
+            f"a fingerprint is letters and digits, as `mushroom datasets` lists. Received: {fingerprint!r}"
+        )
     return f"{FOLDER}/{fingerprint}"
 
 

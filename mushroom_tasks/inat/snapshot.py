@@ -12,17 +12,18 @@ finds the files that were finished.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mushroom_tasks.errors import SnapshotDamaged, SourceChanged, SourceError
-from mushroom_tasks.inat.sources import Validators, open_source
+from mushroom_tasks.errors import SnapshotDamaged, SourceChanged
+from mushroom_tasks.inat.sources import PassingFailure, Source, Validators, open_source, persistently
 from mushroom_tasks.inat.tables import FILES
 from mushroom_tasks.progress import Progress
 from mushroom_tasks.settings import SourceSettings
@@ -60,8 +61,12 @@ def look(source: str, access: SourceSettings) -> dict[str, Validators]:
     Per file: `etag`, `last_modified` and `size` over HTTP(S), `mtime_ns` and `size` in a folder. Raises
     SourceUnreachable where there is no such bucket.
     """
-    with open_source(source, access) as bucket:
-        return {name: bucket.validators(name) for name in FILES}
+
+    async def work() -> dict[str, Validators]:
+        async with open_source(source, access) as bucket:
+            return await _look(bucket)
+
+    return asyncio.run(work())
 
 
 def fetch(source: str, store: Store, access: SourceSettings, progress_folder: Path | None) -> FetchedSnapshot:
@@ -71,18 +76,34 @@ def fetch(source: str, store: Store, access: SourceSettings, progress_folder: Pa
     already has is not written again. Raises SourceUnreachable, SourceChanged (another snapshot was published
     meanwhile), SnapshotDamaged (a file is cut off or no gzip) and StorageFull; the store keeps what it had.
     """
-    with open_source(source, access) as bucket:
-        before = {name: bucket.validators(name) for name in FILES}
-        known = _known(store, source, before)
+    return asyncio.run(_fetch(source, store, access, progress_folder))
+
+
+async def _look(bucket: Source) -> dict[str, Validators]:
+    return {name: await bucket.validators(name) for name in FILES}
+
+
+async def _fetch(source: str, store: Store, access: SourceSettings, progress_folder: Path | None) -> FetchedSnapshot:
+    async with open_source(source, access) as bucket:
+        seen = await _look(bucket)
+        known = _known(store, source, seen)
         if known is not None:
             logger.info("the store has this snapshot already: %s", known.fingerprint)
             return known
-        incoming = _incoming(store, source, before)
-        total = sum(int(seen.get("size") or 0) for seen in before.values())
+        incoming = _incoming(store, source, seen)
+        total = sum(int(validators.get("size", 0)) for validators in seen.values())
+        files: dict[str, _File] = {}
         with Progress("snapshot", total=total, unit="bytes", folder=progress_folder) as progress:
-            files = {name: _receive(bucket, name, before[name], store, incoming, progress) for name in FILES}
-        _require_unchanged(before, {name: bucket.validators(name) for name in FILES})
-    return _adopt(store, source, incoming, before, files)
+            for name in FILES:
+                receive = _Receive(bucket, store, f"{incoming}/{name}", name, seen[name], progress)
+                files[name] = await persistently(receive, access.retries)
+        now = await _look(bucket)
+        if now != seen:
+            raise SourceChanged(
+                f"the source published another snapshot while this one was read: first {seen}, now {now}. Files of "
+                "two snapshots do not fit each other: run this again."
+            )
+    return _adopt(store, source, incoming, seen, files)
 
 
 @dataclass(frozen=True)
@@ -107,7 +128,9 @@ class _Check:
         try:
             self._inflate(block)
         except zlib.error as error:
-            raise SnapshotDamaged(f"{self.name} is damaged within its first {self.bytes} bytes: {error}. {_ADVICE}") from error
+            raise SnapshotDamaged(
+                f"{self.name} is damaged within its first {self.bytes} bytes: {error}. {_ADVICE}"
+            ) from error
 
     def _inflate(self, block: bytes) -> None:
         while block:
@@ -134,33 +157,91 @@ class _Check:
         return _File(self._sha.hexdigest(), self.bytes)
 
 
-def _receive(
-    bucket: Any, name: str, seen: Validators, store: Store, incoming: str, progress: Progress
-) -> _File:
-    path = f"{incoming}/{name}"
-    if store.exists(path) and store.size(path) == seen.get("size"):
-        logger.info("%s was received before", name)
-        return _checked(name, _blocks_of(store, path), progress)
-    for attempt in bucket.attempts(name):
-        with attempt, store.open_atomic(path) as file:
-            check = _Check(name)
-            for block in attempt.blocks(seen):
-                check.update(block)
-                file.write(block)
-                progress.advance(len(block))
-            return check.finish()
-    raise SourceError(f"{name} was not received")  # attempts() raises before it ends
+@dataclass(frozen=True)
+class _Receive:
+    """One try at one file: streamed, checked, and in the store only when it is whole."""
+
+    bucket: Source
+    store: Store
+    path: str
+    name: str
+    seen: Validators
+    progress: Progress
+
+    async def __call__(self) -> _File:
+        finished = self._finished()
+        if finished is not None:
+            return finished
+        check = _Check(self.name)
+        try:
+            with self.store.open_atomic(self.path) as file:
+                async for block in self.bucket.blocks(self.name, self.seen):
+                    check.update(block)
+                    file.write(block)
+                    self.progress.advance(len(block))
+                self._require_size(check.bytes)
+                return check.finish()
+        except PassingFailure:
+            self.progress.advance(-check.bytes)  # the next try begins at the beginning
+            raise
+
+    def _finished(self) -> _File | None:
+        """Return the file where an earlier fetch, killed since, had finished it."""
+        if not self.store.exists(self.path) or self.store.size(self.path) != self.seen.get("size"):
+            return None
+        check = _Check(self.name)
+        try:
+            with self.store.open(self.path) as file:
+                while block := file.read(_BLOCK):
+                    check.update(block)
+            found = check.finish()
+        except SnapshotDamaged as error:
+            logger.warning("received again, for its copy in the store is damaged: %s", error)
+            return None
+        self.progress.advance(found.bytes)
+        return found
+
+    def _require_size(self, received: int) -> None:
+        expected = self.seen.get("size", received)
+        if received != expected:
+            raise PassingFailure(
+                SnapshotDamaged(f"{self.name} has {expected} bytes at the source, {received} were received. {_ADVICE}")
+            )
 
 
-def _checked(name: str, blocks: Iterator[bytes], progress: Progress) -> _File:
-    check = _Check(name)
-    for block in blocks:
-        check.update(block)
-        progress.advance(len(block))
-    return check.finish()
+def _known(store: Store, source: str, seen: Mapping[str, Validators]) -> FetchedSnapshot | None:
+    """Return the snapshot that an earlier fetch made of the very same publication."""
+    if not all("etag" in v or "last_modified" in v or "mtime_ns" in v for v in seen.values()):
+        return None  # a size alone proves nothing
+    for name in store.list("snapshots"):
+        with suppress(FileNotFoundError):
+            marker = store.read_json(f"{folder_of(name)}/{MARKER}")
+            if marker["source"] == source and marker["validators"] == seen:
+                return FetchedSnapshot(name, folder_of(name), dict(seen), marker["bytes"])
+    return None
 
 
-def _blocks_of(store: Store, path: str) -> Iterator[bytes]:
-    with store.open(path) as file:
-        while block := file.read(_BLOCK):
-            yield block
+def _incoming(store: Store, source: str, seen: Mapping[str, Validators]) -> str:
+    """Return the folder for files under way; what an older publication of this source left there is removed."""
+    parent = f"incoming/{fingerprint('source', address=source)}"
+    current = fingerprint("publication", validators=seen)
+    for name in store.list(parent):
+        if name != current:
+            store.delete(f"{parent}/{name}", recursive=True)
+    return f"{parent}/{current}"
+
+
+def _adopt(
+    store: Store, source: str, incoming: str, seen: dict[str, Validators], files: Mapping[str, _File]
+) -> FetchedSnapshot:
+    """Give the received files their place under the fingerprint of their content, the marker last."""
+    name = fingerprint("snapshot", files={file: files[file].sha256 for file in FILES})
+    folder, size = folder_of(name), sum(file.bytes for file in files.values())
+    if not store.exists(f"{folder}/{MARKER}"):
+        for file in FILES:
+            store.fs.makedirs(store.path(folder), exist_ok=True)
+            store.fs.mv(store.path(f"{incoming}/{file}"), store.path(f"{folder}/{file}"))
+        content = {file: {"sha256": files[file].sha256, "bytes": files[file].bytes} for file in FILES}
+        store.write_json(f"{folder}/{MARKER}", {"source": source, "validators": seen, "bytes": size, "files": content})
+    store.delete(incoming, recursive=True)
+    return FetchedSnapshot(name, folder, seen, size)

@@ -9,6 +9,7 @@ the GPU; without it, or without a GPU, only the CPU is reported.
 
 from __future__ import annotations
 
+import importlib
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -56,13 +57,13 @@ def _main_memory() -> tuple[int, int]:
 
 def _gpus() -> list[Device]:
     try:
-        import pynvml
+        pynvml = importlib.import_module("pynvml")
     except ImportError:
         return []
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
-        return []
+        return []  # no driver on this machine
     try:
         return [_gpu(pynvml, number) for number in range(pynvml.nvmlDeviceGetCount())]
     finally:

@@ -66,7 +66,7 @@ class EmbeddingStore:
             known = self._read(bucket)
             if known is not None:
                 stays = pc.invert(pc.is_in(known["photo_id"], part["photo_id"].combine_chunks()))
-                part = pa.concat_tables([known.filter(stays), part])  # noqa: PLW2901
+                part = pa.concat_tables([known.filter(stays), part])
             with self._store.open_atomic(self._path(bucket)) as file:
                 pq.write_table(part.sort_by("photo_id"), file, compression="zstd")
 

@@ -8,9 +8,7 @@ half of that. The caller caches per photo under `embedder_fingerprint`. Needs Te
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from mushroom_tasks.learning import backbones
 from mushroom_tasks.learning.devices import prepare_devices
+from mushroom_tasks.learning.model import compiled
 from mushroom_tasks.learning.pixels import PREPROCESSING_VERSION, read_pixels
 from mushroom_tasks.manifests import embeddings_schema
 from mushroom_tasks.progress import Progress
@@ -83,34 +82,19 @@ def embed(rows: pa.Table, store: Store, settings: EmbeddingSettings, progress_fo
 def _features(
     backbone: backbones.Backbone, paths: list[str], store: Store, settings: EmbeddingSettings, progress: Progress
 ) -> NDArray[np.float32]:
-    step = feature_step(backbone, settings.weights, settings.batch_size)
+    import keras
+
+    prepare_devices()
+    keras.utils.set_random_seed(0)  # weights `none` give the same features in every shard
+    step = compiled(backbone.build(settings.weights))
     features = np.empty((len(paths), backbone.features), np.float32)
     size = backbone.input_size
-    # Every batch has the same shape, the last one padded: one graph, and the same kernels whatever the shard holds.
-    batch = np.zeros((settings.batch_size, size, size, 3), np.uint8)
+    # Every batch has the same shape, the last one padded: the same kernels run, whatever the shard holds.
+    batch = np.zeros((settings.batch_size, size, size, 3), np.float32)
     for index, pixels in read_pixels(store, paths, size):
         slot = index % settings.batch_size
         batch[slot] = pixels
         if slot == settings.batch_size - 1 or index == len(paths) - 1:
-            features[index - slot : index + 1] = step(batch)[: slot + 1]
+            features[index - slot : index + 1] = step(batch)[: slot + 1].numpy()
             progress.advance(slot + 1)
     return features
-
-
-def feature_step(
-    backbone: backbones.Backbone, weights: str, batch_size: int
-) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    """Return a function from uint8 pixels (batch_size, S, S, 3) to float32 features (batch_size, F)."""
-    import keras
-    import tensorflow as tf
-
-    prepare_devices()
-    keras.utils.set_random_seed(0)  # weights `none` give the same features in every shard
-    model = backbone.build(weights)
-    size = backbone.input_size
-
-    @tf.function(input_signature=[tf.TensorSpec((batch_size, size, size, 3), tf.uint8)])
-    def step(pixels: Any) -> Any:
-        return model(tf.cast(pixels, tf.float32), training=False)
-
-    return lambda pixels: step(tf.constant(pixels)).numpy()

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from mushroom_tasks.errors import LearningError
 from mushroom_tasks.learning.dataset import classes_of, image_batches, select_split
 from mushroom_tasks.learning.devices import prepare_devices
+from mushroom_tasks.learning.model import compiled
 from mushroom_tasks.learning.pixels import prepare
 from mushroom_tasks.learning.plots import plot_confusion
 from mushroom_tasks.settings import TrainingSettings
@@ -118,7 +118,6 @@ def predict_split(
     table has classes.
     """
     import keras
-    import tensorflow as tf
 
     prepare_devices()
     model = keras.saving.load_model(model_path, compile=False)
@@ -132,8 +131,7 @@ def predict_split(
     if len(chosen) == 0:
         return chosen.photo_ids, np.empty((0, classes), np.float32), chosen.labels
     prepared = prepare(rows, store, cache, model.input_shape[1])
-    signature = [tf.TensorSpec(model.input_shape, tf.float32)]
-    step = tf.function(lambda pixels: model(pixels, training=False), input_signature=signature)
+    step = compiled(model)
     batches = image_batches(prepared, chosen, classes, settings.batch_size)
     return chosen.photo_ids, np.concatenate([step(pixels).numpy() for pixels, _ in batches]), chosen.labels
 

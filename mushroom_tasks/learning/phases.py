@@ -87,7 +87,8 @@ class PhaseRun:
             validation_data=validation,
             epochs=self.phase.epochs,
             verbose=0,
-            callbacks=self._callbacks(epochs, on_epoch),
+            callbacks=self._callbacks(int(training.cardinality()), epochs, on_epoch),
+            shuffle=False,
         )
         if self.checkpoint.exists():
             model.load_weights(self.checkpoint)
@@ -97,12 +98,14 @@ class PhaseRun:
             self.phase.name, self.phase.depth, trainable_parameters, epochs, round(time.monotonic() - start, 3)
         )
 
-    def _callbacks(self, epochs: list[dict[str, float]], on_epoch: OnEpoch) -> list[keras.callbacks.Callback]:
+    def _callbacks(
+        self, steps_per_epoch: int, epochs: list[dict[str, float]], on_epoch: OnEpoch
+    ) -> list[keras.callbacks.Callback]:
         import keras
 
         settings = self.settings
         return [
-            keras.callbacks.LearningRateScheduler(self._decay),
+            _schedule(steps_per_epoch, self.phase.epochs),
             _recorder(self.phase.name, epochs, on_epoch),
             keras.callbacks.ModelCheckpoint(
                 str(self.checkpoint),
@@ -120,13 +123,35 @@ class PhaseRun:
             ),
         ]
 
-    def _decay(self, epoch: int, rate: float) -> float:
-        """Half a cosine over the phase, as a factor on the rate in force, so that a plateau's cut stays."""
 
-        def cosine(at: int) -> float:
-            return 0.5 * (1 + math.cos(math.pi * at / self.phase.epochs))
+def rate_factor(step: int, steps_per_epoch: int, epochs: int) -> float:
+    """Return the factor (0..1] on the learning rate at a step: a linear warm-up, then half a cosine.
 
-        return rate * cosine(epoch) / cosine(epoch - 1) if epoch else rate
+    AdamW's first steps, taken before its averages mean anything, would tear pretrained weights apart: without the
+    warm-up the validation accuracy fell from 83 % to 71 % in the first epoch below the head.
+    """
+    total = steps_per_epoch * epochs
+    warm_up = max(1, min(steps_per_epoch, total // 5))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / (total - warm_up + 1)))
+
+
+def _schedule(steps_per_epoch: int, epochs: int) -> keras.callbacks.Callback:
+    import keras
+
+    step = 0
+
+    def begin(_batch: int, **_logs: Any) -> None:
+        nonlocal step
+        before = rate_factor(step - 1, steps_per_epoch, epochs) if step else 1.0
+        # A ratio on the rate in force, so that what ReduceLROnPlateau took off stays off.
+        optimizer = callback.model.optimizer
+        optimizer.learning_rate = float(optimizer.learning_rate) * rate_factor(step, steps_per_epoch, epochs) / before
+        step += 1
+
+    callback = keras.callbacks.LambdaCallback(on_train_batch_begin=begin)
+    return callback
 
 
 def _recorder(phase: str, epochs: list[dict[str, float]], on_epoch: OnEpoch) -> keras.callbacks.Callback:

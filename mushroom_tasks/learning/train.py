@@ -23,7 +23,14 @@ from mushroom_tasks.learning import backbones
 from mushroom_tasks.learning.checkpoints import Checkpoints
 from mushroom_tasks.learning.dataset import Split, check_trainable, classes_of, image_batches, select_split
 from mushroom_tasks.learning.devices import prepare_devices
-from mushroom_tasks.learning.model import augmentation, build_classifier, feature_extractor, head_of, set_depth
+from mushroom_tasks.learning.model import (
+    augmentation,
+    build_classifier,
+    compiled,
+    feature_extractor,
+    head_of,
+    set_depth,
+)
 from mushroom_tasks.learning.phases import OnEpoch, PhaseResult, PhaseRun
 from mushroom_tasks.learning.pixels import PREPROCESSING_VERSION, PreparedPixels, prepare
 from mushroom_tasks.learning.plots import plot_curves
@@ -191,7 +198,7 @@ class _Trainer:
         import tensorflow as tf
 
         classes, batch_size = len(self.result.classes), self.settings.batch_size
-        extract = _extractor(feature_extractor(model))
+        extract = compiled(feature_extractor(model))
         plain = image_batches(self.prepared, self.training, classes, batch_size)
         sides = [_collect(plain, extract)]
         if self.settings.flip:
@@ -212,13 +219,6 @@ class _Trainer:
             "best_validation_loss": self.result.best["val_loss"],
             "seconds": self.result.seconds,
         }
-
-
-def _extractor(model: keras.Model) -> Any:
-    import tensorflow as tf
-
-    signature = [tf.TensorSpec(model.input_shape, tf.float32)]
-    return tf.function(lambda pixels: model(pixels, training=False), input_signature=signature)
 
 
 def _collect(batches: Any, extract: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -24,6 +24,7 @@ import mushroom_tasks
 from mushroom_tasks.db import embedded
 from mushroom_tasks.errors import ServiceError
 from mushroom_tasks.local import versions
+from mushroom_tasks.local.airflow_api import AirflowApi
 from mushroom_tasks.local.credentials import (
     PASSWORD_BYTES,
     SIGNING_BYTES,
@@ -37,7 +38,7 @@ from mushroom_tasks.local.process import Process
 
 USER = "admin"
 _PASSWORD = "airflow_admin_password"  # noqa: S105 - the file's name
-_PASSWORDS = "airflow_passwords.json"  # noqa: S105
+_PASSWORDS = "airflow_passwords.json"
 _COMMANDS = {
     "airflow-api-server": ("api-server", "--host", HOST, "--port", "{port}"),
     # Logs are read from the disk: without these flags both would serve them on all interfaces.
@@ -50,7 +51,7 @@ _LAST = "airflow-triggerer"  # starts when the others are up: nothing waits for 
 # For one small machine; a variable of the same name in the environment wins.
 _TUNING = {
     "AIRFLOW__CORE__PARALLELISM": str(max(2, min(4, os.cpu_count() or 2))),
-    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",  # a new or changed DAG file is noticed within seconds,
+    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # a new or changed DAG file is noticed soon,
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # one that stays as it is costs nothing
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",  # tasks of a killed scheduler soon run again
     "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",  # the API server shares the cores with training
@@ -82,8 +83,10 @@ class AirflowServer:
         self._migrate(full)
         return self._start([process for process in self.processes if process.name != _LAST], full)
 
-    def start_last(self, environment: Mapping[str, str]) -> list[Process]:
-        """Start the triggerer, once the rest is up."""
+    def finish(self, environment: Mapping[str, str]) -> list[Process]:
+        """Make the pool and start the triggerer, once the rest is up; return the processes that were started."""
+        with self.api() as api:
+            api.ensure_pool("gpu", 1, "Tasks that embed or train: one at a time on a machine")
         return self._start([p for p in self.processes if p.name == _LAST], self._environment(environment))
 
     def healthy(self) -> bool:
@@ -96,8 +99,11 @@ class AirflowServer:
         needed = ("metadatabase", "scheduler", "dag_processor")
         return all((parts.get(part) or {}).get("status") == "healthy" for part in needed)
 
-    def password(self) -> str:
-        """Return the password of `admin`."""
+    def api(self) -> AirflowApi:
+        """Return a client that logs in as `admin`."""
+        return AirflowApi(self.address, USER, self._password())
+
+    def _password(self) -> str:
         return secret(self._home, _PASSWORD, PASSWORD_BYTES)
 
     def _start(self, processes: list[Process], environment: Mapping[str, str]) -> list[Process]:
@@ -112,7 +118,7 @@ class AirflowServer:
     def _environment(self, environment: Mapping[str, str]) -> dict[str, str]:
         project = project_root()
         home, url = self._home, embedded.url(self._home, "airflow")
-        write_secret(home, _PASSWORDS, json.dumps({USER: self.password()}))
+        write_secret(home, _PASSWORDS, json.dumps({USER: self._password()}))
         tuning = {name: os.environ.get(name, value) for name, value in _TUNING.items()}
         return {
             **tuning,

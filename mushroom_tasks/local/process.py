@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from mushroom_tasks.errors import ServiceError
 from mushroom_tasks.local.environment import inherited

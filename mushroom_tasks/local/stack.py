@@ -14,11 +14,10 @@ import fcntl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from mushroom_tasks.db import embedded
 from mushroom_tasks.errors import ServiceError
@@ -28,12 +27,17 @@ from mushroom_tasks.local.environment import settings_environment
 from mushroom_tasks.local.mlflow_server import MlflowServer
 from mushroom_tasks.local.process import Process
 from mushroom_tasks.local.sample_source import SampleSource
+from mushroom_tasks.local.services import Login, Services, ServiceState
 from mushroom_tasks.settings import Settings
 
 PREFERRED_PORTS = {"airflow": 8080, "mlflow": 5000, "sample": 8090}
 _START_SECONDS = 300.0
 _POLL_SECONDS = 0.3
 Ready = Callable[[str, str, float], None]
+
+
+def _silent(_name: str, _address: str, _seconds: float) -> None:
+    """Report to nobody."""
 
 
 class _Service(Protocol):
@@ -44,65 +48,6 @@ class _Service(Protocol):
     def healthy(self) -> bool: ...
 
 
-@dataclass(frozen=True)
-class Login:
-    """A web UI and how to log in."""
-
-    address: str
-    user: str
-    password_file: Path
-
-    def describe(self) -> str:
-        """Return one line; the password stays in its file."""
-        return f"{self.address}  user {self.user}, password in {self.password_file}"
-
-
-@dataclass(frozen=True)
-class Services:
-    """What `up` has brought up.
-
-    Attributes
-    ----------
-    source
-        Where the tasks read the bucket from.
-    started
-        Names of the services that this call started; empty where all ran before.
-    """
-
-    airflow: Login
-    mlflow: Login | None
-    source: str
-    started: tuple[str, ...] = field(default=())
-
-    def describe(self) -> str:
-        """Return a few lines for a terminal."""
-        lines = [f"Airflow   {self.airflow.describe()}"]
-        if self.mlflow is not None:
-            lines.append(f"MLflow    {self.mlflow.describe()}")
-        return "\n".join([*lines, f"Source    {self.source}"])
-
-
-@dataclass(frozen=True)
-class ServiceState:
-    """One service, as `status` finds it; `state` is running, starting or stopped."""
-
-    name: str
-    state: str
-    address: str = ""
-    pid: int | None = None
-    memory_mb: float = 0.0
-    log: Path | None = None
-
-    def describe(self) -> str:
-        """Return one line for a terminal."""
-        details = [self.address] if self.address else []
-        if self.pid is not None:
-            details.append(f"pid {self.pid}, {self.memory_mb:.0f} MB")
-        if self.log is not None:
-            details.append(f"log {self.log}")
-        return f"{self.name:<22} {self.state:<8} {', '.join(details)}".rstrip()
-
-
 def up(settings: Settings, *, sample: bool, on_ready: Ready | None = None) -> Services:
     """Start what does not run, wait until all of it is well, and return where it is.
 
@@ -110,7 +55,7 @@ def up(settings: Settings, *, sample: bool, on_ready: Ready | None = None) -> Se
     address and seconds for each service that is up. Raises ServiceError where a service does not start, with the
     end of its log; what this call had started is stopped again.
     """
-    report = on_ready or (lambda name, address, seconds: None)
+    report = on_ready or _silent
     start = time.monotonic()
     with _locked(settings.home):
         had_postgres = embedded.is_running(settings.home)
@@ -138,6 +83,12 @@ def status(settings: Settings) -> list[ServiceState]:
         healthy = any(p.find() for p in service.processes) and _is_healthy(service)
         states.extend(_state(service, found, healthy=healthy) for found in service.processes)
     return states
+
+
+def is_running(settings: Settings) -> bool:
+    """Tell whether any of Airflow's processes runs."""
+    airflow = AirflowServer(settings.home, PREFERRED_PORTS["airflow"])
+    return any(found.find() for found in airflow.processes)
 
 
 def down(settings: Settings) -> None:
@@ -193,7 +144,7 @@ class _Stack:
 
     def wait(self, on_ready: Callable[[str, str], None]) -> None:
         """Wait until all are well; ServiceError where a process dies, or after five minutes."""
-        waiting = [service for service in (self.sample, self.mlflow, self.airflow) if service is not None]
+        waiting = self._all()
         deadline = time.monotonic() + _START_SECONDS
         while waiting:
             for found in self.started:
@@ -204,7 +155,7 @@ class _Stack:
             if time.monotonic() > deadline:
                 raise ServiceError(_too_slow(waiting[0]))
             time.sleep(_POLL_SECONDS if waiting else 0)
-        self.started += self.airflow.start_last(self._tasks_environment())
+        self.started += self.airflow.finish(self._tasks_environment())
 
     def services(self, started: tuple[str, ...]) -> Services:
         """Return the addresses and logins."""
@@ -212,8 +163,12 @@ class _Stack:
             airflow=_login(self.airflow),
             mlflow=None if self.mlflow is None else _login(self.mlflow),
             source=self.source,
+            processes=tuple(found for service in self._all() for found in service.processes),
             started=(*started, *(found.name for found in self.started)),
         )
+
+    def _all(self) -> list[_Service]:
+        return [service for service in (self.sample, self.mlflow, self.airflow) if service is not None]
 
     def _tasks_environment(self) -> dict[str, str]:
         settings = self.settings.model_copy(update={"source": self.source})

@@ -109,7 +109,7 @@ def write_bundle(
     StorageFull
         No space is left.
     """
-    classes = _number(species)
+    classes, accuracies = _number(species), _accuracies(evaluation)
     size = _check(models, parity, classes, attribution)
     store = Store(folder)
     _clear(folder, store)
@@ -125,7 +125,7 @@ def write_bundle(
         input=InputSpec(size=size, shape=(1, size, size, 3)),
         output=OutputSpec(shape=(1, len(classes))),
         models={model.precision: _entry(model, parity[model.precision]) for model in models},
-        evaluation={name: Accuracy.model_validate(values) for name, values in evaluation.items()},
+        evaluation=accuracies,
         files={},
     )
     sizes = {_model_file(model): model.bytes for model in models}
@@ -203,6 +203,13 @@ def _number(species: Sequence[Mapping[str, Any]]) -> tuple[Species, ...]:
     return classes
 
 
+def _accuracies(evaluation: Mapping[str, Mapping[str, Any]]) -> dict[str, Accuracy]:
+    try:
+        return {name: Accuracy.model_validate(values) for name, values in evaluation.items()}
+    except ValidationError as error:
+        raise BundleError(f"an accuracy of the bundle is not as it should be: {error}") from error
+
+
 def _check(
     models: Sequence[ExportedModel], parity: Mapping[str, Parity], classes: tuple[Species, ...], attribution: Path
 ) -> int:
@@ -220,7 +227,9 @@ def _check(
             f"({len(classes)}). Received (size, classes): {sorted(shapes)}"
         )
     if not attribution.is_file():
-        raise BundleError(f"the credits of the photos are missing. Received: {attribution}. Publish the data set first.")
+        raise BundleError(
+            f"the credits of the photos are missing. Received: {attribution}. Publish the data set first."
+        )
     return loaded[0].input_size
 
 

@@ -78,9 +78,7 @@ def export(model_path: Path, representative: NDArray[np.uint8], precision: Preci
         data = finish(_convert(model, size, representative, precision), precision)
     except Exception as error:  # the converter raises whatever its native code meets
         raise BundleError(f"the {precision} export of {model_path} failed: {error}") from error
-    store = Store(out.parent)
-    store.write_bytes(out.name, data)
-    _check_result(out, precision)
+    _write(data, out, precision)
     return ExportedModel(precision=precision, path=out, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
@@ -138,9 +136,14 @@ def _calibration(photos: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float32]
         yield [pixels]
 
 
-def _check_result(out: Path, precision: str) -> None:
+def _write(data: bytes, out: Path, precision: str) -> None:
+    """Write the file; it gets its name once LiteRT has loaded it."""
+    temporary = out.with_name(f"{out.name}.unchecked")
+    Store(out.parent).write_bytes(temporary.name, data)
     try:
-        LiteRTClassifier(out)
+        LiteRTClassifier(temporary)
+        temporary.replace(out)
     except BundleError as error:
-        out.unlink()
         raise BundleError(f"the {precision} export does not run in LiteRT: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)

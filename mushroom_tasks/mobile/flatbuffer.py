@@ -33,7 +33,7 @@ def finish(data: bytes, precision: str) -> bytes:
 
     Raises BundleError where the model does not end in a softmax.
     """
-    import flatbuffers
+    import flatbuffers  # type: ignore[import-untyped]
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(data), 0))

@@ -24,7 +24,7 @@ from mushroom_tasks.mobile.text import plain
 
 DEFAULT_PRECISION = "int8"
 NOTES = (
-    "It may be none of these: the model knows these species and no others.",
+    "It may be none of these: the model knows the species it learned from, and no others.",
     "This is no advice on consumption: never eat anything because a program named it.",
 )
 _BAR = 20  # characters of a certain prediction
@@ -99,12 +99,12 @@ def json_line(photo: str, predictions: Sequence[Prediction]) -> str:
     return json.dumps({"photo": photo, "predictions": items})
 
 
-def text_lines(photo: str, predictions: Sequence[Prediction]) -> list[str]:
+def describe(photo: str, predictions: Sequence[Prediction]) -> list[str]:
     """Return lines for a terminal: the species with bars and links, and what has to be said with them."""
     names = [plain(prediction.scientific_name) for prediction in predictions]
     width = max(map(len, names), default=0)
-    lines = [
-        f"  {name:<{width}}  {item.probability:>6.1%}  {'█' * round(item.probability * _BAR):<{_BAR}}  {item.inaturalist}"
-        for name, item in zip(names, predictions, strict=True)
-    ]
+    lines = []
+    for name, item in zip(names, predictions, strict=True):
+        bar = "█" * round(item.probability * _BAR)
+        lines.append(f"  {name:<{width}}  {item.probability:>6.1%}  {bar:<{_BAR}}  {item.inaturalist}")
     return [plain(photo), *lines, *(f"  {note}" for note in NOTES)]

@@ -5,14 +5,14 @@ Both files come back from other machines, so they are validated when they are re
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from mushroom_tasks.mobile.parity import Parity
 from mushroom_tasks.settings import Precision
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 TAXON_PAGE = "https://www.inaturalist.org/taxa/{taxon_id}"
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]  # of the bundle's own folder, nowhere else

@@ -167,6 +167,10 @@ class _Run:
             except PhotoError as failure:
                 self._counts["failed"] += 1
                 row = {"status": "failed", "failure": failure.reason, "detail": str(failure)}
+            except OSError as error:
+                raise StorageError(
+                    f"photo {photo_id} cannot be kept in the store {self._store.root}: {error}"
+                ) from error
             self._add({"photo_id": photo_id, **row})
 
     async def _one(self, photo_id: int, extension: str, source: PhotoSource, threads: Executor) -> _Photo:
@@ -193,10 +197,7 @@ class _Run:
 
     def _keep(self, path: str, data: bytes) -> _Photo:
         photo = self._check(path, data)
-        try:
-            self._store.write_bytes(path, data)
-        except OSError as error:
-            raise StorageError(f"{self._store.address(path)} cannot be written: {error}. Check the store.") from error
+        self._store.write_bytes(path, data)
         return photo
 
     def _check(self, path: str, data: bytes) -> _Photo:

@@ -141,8 +141,10 @@ class HttpSource:
                 return await _read_body(response, self._settings.max_bytes)
         except aiohttp.TooManyRedirects as error:
             raise PhotoError("http_error", f"more than {MAX_REDIRECTS} redirects: {url}") from error
+        except aiohttp.RedirectClientError as error:
+            raise PhotoError("http_error", f"a redirect that leads to no HTTP(S) address: {error}") from error
         except aiohttp.InvalidURL as error:
-            raise PhotoError("http_error", f"an address or redirect that is no HTTP(S) address: {error}") from error
+            raise SourceUnreachable(f"the source is no HTTP(S) address. Received: {self._address!r}") from error
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise _Passing("connection", f"no connection: {error}", unconnected=True) from error
         except TimeoutError as error:

@@ -2,7 +2,7 @@
 
 The DAGs and the command line call the same functions. Each can be killed at any point and run again, and does
 nothing where the fingerprint of its inputs and settings already has a result. Grouped as the three DAGs are:
-`ingesting` (inat_ingest), `dataset_building` (dataset_build), `model_training` (model_train).
+`ingesting` (inat_ingest), `dataset_building` (dataset_build), `model_training` and `releasing` (model_train).
 
     plan = stages.snapshot(settings)
     if plan.is_new:
@@ -19,7 +19,8 @@ from mushroom_tasks.stages.dataset_building import (
     select,
 )
 from mushroom_tasks.stages.ingesting import ingest, snapshot
-from mushroom_tasks.stages.model_training import evaluate, export, plan_training, preflight, register, train
+from mushroom_tasks.stages.model_training import evaluate, plan_training, preflight, train
+from mushroom_tasks.stages.releasing import export, register
 from mushroom_tasks.stages.whole import run_all
 
 __all__ = [

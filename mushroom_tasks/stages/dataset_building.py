@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from mushroom_tasks.curation.prune import prune as prune_classes
 from mushroom_tasks.db.engine import open_engine
 from mushroom_tasks.errors import SelectionError
 from mushroom_tasks.inat.ingest import latest_load
+from mushroom_tasks.inat.lineage import lineages
 from mushroom_tasks.inat.selection import select as select_photos
 from mushroom_tasks.learning.embedding_store import EmbeddingStore, shard_of
 from mushroom_tasks.learning.embeddings import embed, embedder_fingerprint
@@ -50,6 +52,8 @@ def select(settings: Settings) -> SelectionResult:
     path = f"selections/{key}.parquet"
     if manifests.manifest_fingerprint(store, path) != key:
         table = select_photos(engine, tuple(latest.root_taxa), settings.selection)
+        species = lineages(engine, set(table["taxon_id"].to_pylist()))
+        store.write_json(f"selections/{key}.species.json", species)
         manifests.write_manifest(store, path, table, manifests.SELECTION, key)
     rows = manifests.read_manifest(store, path, manifests.SELECTION, ["photo_id", "taxon_id"])
     return SelectionResult(
@@ -75,7 +79,7 @@ def download_shard(settings: Settings, selection: str, shard: int, shards: int) 
     earlier = None
     if manifests.manifest_fingerprint(store, path) == selection:
         earlier = manifests.read_manifest(store, path, manifests.DOWNLOADS)
-        if is_settled(earlier):
+        if is_settled(earlier, settings.download.max_failed_ratio):
             return ShardResult(shard=shard, done=rows.num_rows, failed=_failed(earlier), reused=rows.num_rows)
     table = download(
         rows,
@@ -177,6 +181,7 @@ def publish(settings: Settings, dataset: str) -> DatasetResult:
         inputs={"selection": selection, "downloads": downloads},
         settings=chosen,
         failures=failures,
+        species=store.read_json(f"selections/{selection}.species.json"),
     )
     _log_dataset(settings, store, published, chosen)
     return DatasetResult(
@@ -190,7 +195,7 @@ def publish(settings: Settings, dataset: str) -> DatasetResult:
 
 
 def _log_dataset(
-    settings: Settings, store: Store, published: publishing.PublishedDataset, chosen: dict[str, object]
+    settings: Settings, store: Store, published: publishing.PublishedDataset, chosen: Mapping[str, object]
 ) -> None:
     run = open_tracker(settings).run(
         EXPERIMENT,

@@ -31,7 +31,10 @@ def snapshot(settings: Settings) -> SnapshotResult:
     if latest is not None and is_same_scope and latest.validators == seen:
         logger.info("nothing new: snapshot %s is loaded already", latest.fingerprint)
         return SnapshotResult(
-            fingerprint=latest.fingerprint, folder=snapshots.folder_of(latest.fingerprint), is_new=False, bytes=0,
+            fingerprint=latest.fingerprint,
+            folder=snapshots.folder_of(latest.fingerprint),
+            is_new=False,
+            bytes=0,
             validators=seen,
         )
     fetched = snapshots.fetch(
@@ -41,7 +44,10 @@ def snapshot(settings: Settings) -> SnapshotResult:
     if latest is not None and not is_new:
         loading.remember_validators(engine, latest.fingerprint, fetched.validators)
     return SnapshotResult(
-        fingerprint=fetched.fingerprint, folder=fetched.folder, is_new=is_new, bytes=fetched.bytes,
+        fingerprint=fetched.fingerprint,
+        folder=fetched.folder,
+        is_new=is_new,
+        bytes=fetched.bytes,
         validators=fetched.validators,
     )
 

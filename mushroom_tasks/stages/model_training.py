@@ -1,36 +1,130 @@
-"""Stages of the DAG `model_train`: plan, train, evaluate, export, register."""
+"""Stages of the DAG `model_train`, first half: preflight, plan, train, evaluate.
+
+A model's files are written in a local work folder first and then copied into the store, a marker last: a killed
+stage leaves no half model there, and its next try goes on from the work folder.
+"""
 
 from __future__ import annotations
 
-import io
 import logging
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
-
-from mushroom_tasks import manifests
-from mushroom_tasks.curation.publish import PublishedDataset, find_dataset, list_datasets
-from mushroom_tasks.errors import CurationError, LearningError
-from mushroom_tasks.learning import devices, evaluate as evaluation, train as training
-from mushroom_tasks.learning.backbones import registry
-from mushroom_tasks.mobile import bundle as bundles
-from mushroom_tasks.mobile.export import export as export_model
-from mushroom_tasks.mobile.parity import compare
+from mushroom_tasks.learning import backbones, devices
+from mushroom_tasks.learning import evaluate as evaluation
+from mushroom_tasks.learning import train as training
 from mushroom_tasks.settings import Settings
-from mushroom_tasks.stages.results import (
-    BundleResult,
-    EvaluationResult,
-    PlanResult,
-    RegistrationResult,
-    TrainResult,
+from mushroom_tasks.stages.artifacts import (
+    EVALUATION,
+    MODEL,
+    TRAINED,
+    dataset_rows,
+    model_path,
+    newest_dataset,
+    registration_path,
 )
+from mushroom_tasks.stages.results import DevicesResult, EvaluationResult, PlanResult, TrainResult
+from mushroom_tasks.stages.training_runs import EpochLog, logged, runs_of
 from mushroom_tasks.storage import Store, fingerprint
-from mushroom_tasks.tracking import Run, Tracker, open_tracker
+from mushroom_tasks.tracking import open_tracker
 
 logger = logging.getLogger(__name__)
 
-EXPERIMENT = "model_train"
+_METRICS = ("top1", "top3", "top5", "macro_f1")
+
+
+def preflight(settings: Settings) -> DevicesResult:
+    """Report the devices, their free memory, and which processes hold it."""
+    found = [asdict(device) for device in devices.devices()]
+    for device in found:
+        logger.info("%(kind)s %(name)s: %(free_bytes)d of %(total_bytes)d bytes free, held by %(holders)s", device)
+    return DevicesResult(backbone=settings.training.backbone, devices=found)
+
+
+def plan_training(settings: Settings, dataset: str = "") -> PlanResult:
+    """Name what is to be made of a data set (the newest where none is given), and tell whether it is there already."""
+    store = Store(settings.store)
+    published = find_dataset(store, dataset) if dataset else newest_dataset(store)
+    backbone = backbones.get(settings.training.backbone)
+    model = fingerprint(
+        "model",
+        version=1,
+        dataset=published.fingerprint,
+        training=settings.training.model_dump(mode="json", exclude={"weights"}),
+        weights=backbone.weights_fingerprint(settings.training.weights),
+    )
+    bundle = fingerprint("bundle", version=1, model=model, export=settings.export)
+    return PlanResult(
+        dataset=published.fingerprint,
+        backbone=backbone.name,
+        model=model,
+        bundle=bundle,
+        is_new=not store.exists(registration_path(settings, bundle)),
+    )
+
+
+def train(settings: Settings, plan: PlanResult) -> TrainResult:
+    """Train the classifier phase by phase; every epoch goes to MLflow while it runs."""
+    store = Store(settings.store)
+    folder = f"models/{plan.model}"
+    if not store.exists(f"{folder}/{TRAINED}"):
+        published, rows = dataset_rows(store, plan)
+        tracker = open_tracker(settings)
+        parent, child = runs_of(tracker, plan)
+        with logged(parent, child):
+            for run in (parent, child):
+                run.log_params({"training": settings.training.model_dump(mode="json")})
+                run.log_dataset(
+                    name="mushrooms",
+                    digest=published.fingerprint,
+                    address=published.folder,
+                    profile=published.counts.model_dump(),
+                    context="training",
+                )
+            work = settings.home / "work" / plan.model
+            log = EpochLog(tracker, child, plan)
+            found = training.train(
+                rows, store, settings.cache, work, settings.training, log, settings.home / "progress"
+            )
+            log.finish()
+            child.log_metrics({"validation/accuracy": found.best_validation_accuracy, "train/seconds": found.seconds})
+            result = TrainResult(
+                fingerprint=plan.model,
+                folder=store.address(folder),
+                backbone=plan.backbone,
+                classes=len(found.classes),
+                validation_accuracy=found.best_validation_accuracy,
+                seconds=found.seconds,
+            )
+            child.log_artifact(work / "curves.png", "plots")
+            for name in (MODEL, "history.json", "curves.png"):
+                store.write_bytes(f"{folder}/{name}", (work / name).read_bytes())
+            store.write_json(f"{folder}/{TRAINED}", result)
+    return TrainResult.model_validate(store.read_json(f"{folder}/{TRAINED}"))
+
+
+def evaluate(settings: Settings, plan: PlanResult) -> EvaluationResult:
+    """Judge the model on held-out observers: the test split as it came, and as pruning kept it."""
+    store = Store(settings.store)
+    path = f"models/{plan.model}/{EVALUATION}"
+    if not store.exists(path):
+        _, rows = dataset_rows(store, plan)
+        parent, child = runs_of(open_tracker(settings), plan)
+        with logged(parent, child):
+            work = settings.home / "work" / plan.model
+            report = evaluation.evaluate(
+                model_path(settings, store, plan), rows, store, settings.cache, settings.training, work
+            )
+            for name, found in (("test", report.as_came), ("test_kept", report.kept)):
+                if found is not None:
+                    child.log_metrics({f"{name}/{metric}": getattr(found, metric) for metric in _METRICS})
+            child.log_artifact(work / "confusion.png", "plots")
+            store.write_bytes(f"models/{plan.model}/confusion.png", (work / "confusion.png").read_bytes())
+            store.write_bytes(path, (work / EVALUATION).read_bytes())
+    found = store.read_json(path)["as_came"]
+    return EvaluationResult(
+        fingerprint=plan.model,
+        photos=found["photos"],
+        top1=found["top1"],
+        top5=found["top5"],
+        macro_f1=found["macro_f1"],
+    )

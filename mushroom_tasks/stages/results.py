@@ -91,6 +91,13 @@ class PlanResult(Result):
     is_new: bool
 
 
+class DevicesResult(Result):
+    """The devices a training may use; see `learning.devices.Device` for the fields."""
+
+    backbone: str
+    devices: list[dict[str, str | int | tuple[str, ...]]]
+
+
 class TrainResult(Result):
     """A trained Keras model."""
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages import dataset_building as building
-from mushroom_tasks.stages import ingesting
+from mushroom_tasks.stages import ingesting, releasing
 from mushroom_tasks.stages import model_training as training
 from mushroom_tasks.stages.results import DatasetResult, Result
+from mushroom_tasks.storage import Store
 
 Report = Callable[[str, Result], None]
 
@@ -51,6 +52,6 @@ def train_model(settings: Settings, dataset: str, report: Report) -> str:
     if plan.is_new:
         report("train", training.train(settings, plan))
         report("evaluate", training.evaluate(settings, plan))
-        report("export", training.export(settings, plan))
-        report("register", training.register(settings, plan))
-    return training.bundle_address(settings, plan.bundle)
+        report("export", releasing.export(settings, plan))
+        report("register", releasing.register(settings, plan))
+    return Store(settings.store).address(f"bundles/{plan.bundle}")

@@ -19,7 +19,9 @@ HEAVY = ("tensorflow", "keras", "mlflow", "sklearn", "matplotlib", "psycopg2")
 @pytest.fixture(scope="module")
 def bag(tmp_path_factory: pytest.TempPathFactory) -> Any:
     home = tmp_path_factory.mktemp("airflow")
-    os.environ.update(AIRFLOW_HOME=str(home), AIRFLOW__CORE__LOAD_EXAMPLES="False", AIRFLOW__CORE__UNIT_TEST_MODE="True")
+    os.environ.update(
+        AIRFLOW_HOME=str(home), AIRFLOW__CORE__LOAD_EXAMPLES="False", AIRFLOW__CORE__UNIT_TEST_MODE="True"
+    )
     from airflow.dag_processing.dagbag import BundleDagBag
 
     return BundleDagBag(DAGS, bundle_path=DAGS, bundle_name="dags")
@@ -59,7 +61,9 @@ def test_form__every_field_is_described_and_accepts_its_default(bag: Any, dag_id
 
 def test_form__takes_no_address(bag: Any) -> None:
     names = {name for dag in bag.dags.values() for name in dag.params}
-    assert not {name for name in names if name.rsplit(".", 1)[-1] in ("source", "store_root", "weights", "home", "database_url")}
+    assert not {
+        name for name in names if name.rsplit(".", 1)[-1] in ("source", "store_root", "weights", "home", "database_url")
+    }
 
 
 def test_assets__join_the_dags(bag: Any) -> None:
@@ -95,6 +99,9 @@ def test_parsing__imports_nothing_heavy() -> None:
         f"print([name for name in {HEAVY!r} if name in sys.modules and name != 'psycopg2'])"
     )
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, str(DAGS), ",".join(IDS)], capture_output=True, text=True, check=True
+        [sys.executable, "-W", "ignore", "-c", code, str(DAGS), ",".join(IDS)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.strip().splitlines()[-1] == "[]"

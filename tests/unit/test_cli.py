@@ -52,7 +52,10 @@ def test_settings__hides_the_database_password(tmp_path: Path, monkeypatch: pyte
 
 def test_every_command__has_a_description() -> None:
     listed = runner.invoke(app, ["--help"]).stdout + runner.invoke(app, ["stage", "--help"]).stdout
-    commands = [*app.registered_commands, *(c for group in app.registered_groups for c in group.typer_instance.registered_commands)]
+    commands = [
+        *app.registered_commands,
+        *(c for group in app.registered_groups for c in group.typer_instance.registered_commands),
+    ]
 
     assert len(commands) > 15
     assert all(command.callback.__doc__ for command in commands)

@@ -17,9 +17,9 @@ from mushroom_tasks import imaging
 from mushroom_tasks.errors import PhotoError
 
 
-def _encode(image: Image.Image, format: str = "JPEG", **options: object) -> bytes:
+def _encode(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, format, **options)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -46,15 +46,15 @@ def _huge_png(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "GIF"])
-def test_probe__tells_format_and_size_by_content(format: str) -> None:
-    assert imaging.probe(_encode(_noise(), format)) == (format, 60, 40)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
+def test_probe__tells_format_and_size_by_content(kind: str) -> None:
+    assert imaging.probe(_encode(_noise(), kind)) == (kind, 60, 40)
 
 
-@pytest.mark.parametrize("format", ["BMP", "TIFF", "ICO", "PPM"])
-def test_decode__allows_no_other_decoder(format: str) -> None:
+@pytest.mark.parametrize("kind", ["BMP", "TIFF", "ICO", "PPM"])
+def test_decode__allows_no_other_decoder(kind: str) -> None:
     with pytest.raises(PhotoError, match="JPEG/PNG/WEBP/GIF") as caught:
-        imaging.decode(_encode(_noise(), format))
+        imaging.decode(_encode(_noise(), kind))
     assert caught.value.reason == "not_an_image"
 
 
@@ -78,8 +78,8 @@ def test_decode__undoes_every_exif_orientation(orientation: int) -> None:
     assert imaging.probe(data) == ("PNG", 64, 32)
 
 
-@pytest.mark.parametrize("orientation", [0, 9, "upside down"])
-def test_decode__ignores_an_orientation_that_does_not_exist(orientation: int | str) -> None:
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_decode__ignores_an_orientation_that_does_not_exist(orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     assert imaging.decode(_encode(_quarters(), exif=exif)).size == (64, 32)
@@ -137,7 +137,7 @@ def test_decode__puts_transparent_pixels_over_white(data: bytes) -> None:
         (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "html"),
         (b"\x00" * 1000, "not_an_image"),
         (b"GIF89a", "not_an_image"),
-        (_encode(_noise())[:600], "truncated"),
+        (_encode(_noise())[:1500], "truncated"),
         (_encode(_noise(), "PNG")[:2000], "truncated"),
         (_encode(_noise(), "PNG")[:20], "not_an_image"),
     ],
@@ -204,7 +204,7 @@ def test_decode__is_the_same_in_threads() -> None:
         assert list(threads.map(decode, photos)) == expected
 
 
-@pytest.mark.parametrize("size", [(90, 40), (40, 90), (33, 33), (5, 200)])
+@pytest.mark.parametrize("size", [(90, 40), (40, 90), (33, 33), (35, 200)])
 def test_model_input__is_the_centre_square(size: tuple[int, int]) -> None:
     image = Image.new("RGB", size, "black")
     side = min(size)

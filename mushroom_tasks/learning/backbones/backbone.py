@@ -8,6 +8,7 @@ Needs TensorFlow when `build` is called, not before.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,11 +120,18 @@ def _load_keras_file(model: keras.Model, path: Path) -> None:
         if path.suffix == ".keras":
             _copy_weights(path, model)
         elif path.suffix == ".h5":
-            model.load_weights(path)
+            _load_weights(path, model)
         else:
             raise WeightsMismatch(f"weights files end in .pth, .weights.h5, .h5 or .keras. Received: {path}")
-    except (ValueError, OSError, KeyError) as error:
+    except (ValueError, OSError, KeyError, UserWarning) as error:
         raise WeightsMismatch(f"{path} does not fit the backbone: {error}") from error
+
+
+def _load_weights(path: Path, model: keras.Model) -> None:
+    with warnings.catch_warnings():
+        # Keras only warns where a file lacks a part of the model, and leaves that part random.
+        warnings.simplefilter("error", UserWarning)
+        model.load_weights(path)
 
 
 def _copy_weights(path: Path, model: keras.Model) -> None:

@@ -14,8 +14,10 @@ from mushroom_tasks.sample.drawing.points import (
     Points,
     Revolution,
     direction,
+    normalize,
     revolve,
     rotation_between,
+    toned,
 )
 from mushroom_tasks.sample.drawing.recipe import Agaric
 
@@ -83,10 +85,10 @@ class _CapShape:
         share = surface.radius / self._radius
         swing = np.cos(self._lobes * surface.angle + self._phase[0])
         swing += 0.6 * np.cos((self._lobes + 2) * surface.angle + self._phase[1])
-        surface.position[:, 1] += self._wave * self._radius * share**3 * swing
+        surface.position[1] += self._wave * self._radius * share**3 * swing
         wide = 1 + 0.03 * share * np.cos(3 * surface.angle + self._phase[2]) + 0.35 * self._wave * share * swing
-        surface.position[:, 0] *= wide
-        surface.position[:, 2] *= wide
+        surface.position[0] *= wide
+        surface.position[2] *= wide
         return surface
 
     def _upper(self, surface: Revolution) -> Points:
@@ -95,11 +97,10 @@ class _CapShape:
         share = 1 - surface.along
         x, z = share * np.cos(surface.angle), share * np.sin(surface.angle)
         colour, bump = look_up(colours, relief, x, z)
-        surface.normal[:, 0] -= bump[:, 0]
-        surface.normal[:, 2] -= bump[:, 1]
-        surface.normal /= np.linalg.norm(surface.normal, axis=1, keepdims=True)
+        surface.normal[0] -= bump[0]
+        surface.normal[2] -= bump[1]
         light = np.ones(len(x), np.float32)
-        return Points(surface.position, surface.normal, colour, light, gloss=self._traits.gloss)
+        return Points(surface.position, normalize(surface.normal), colour, light, gloss=self._traits.gloss)
 
     def _lower(self, surface: Revolution) -> Points:
         share = surface.radius / self._radius
@@ -107,14 +108,14 @@ class _CapShape:
             pattern, slope = _gills(surface, share, int(self._rng.integers(26, 38)))
         else:
             pattern, slope = _pores(surface, self._radius), None
-        colour = np.float32(self._traits.hymenium_colour) / 255 * (1 - 0.12 * self._age)
-        colour = colour * (0.42 + 0.58 * pattern)[:, None]
-        colour *= (1 + 0.06 * at(surface.position[:, 0] * 60, surface.position[:, 2] * 60))[:, None]
+        value = (1 - 0.12 * self._age) * (0.42 + 0.58 * pattern)
+        value *= 1 + 0.06 * at(surface.position[0] * 60, surface.position[2] * 60)
+        colour = toned(self._traits.hymenium_colour, value)
         if slope is not None:
-            surface.normal[:, 0] -= slope * np.sin(surface.angle)
-            surface.normal[:, 2] += slope * np.cos(surface.angle)
+            surface.normal[0] -= slope * np.sin(surface.angle)
+            surface.normal[2] += slope * np.cos(surface.angle)
         light = 0.45 + 0.45 * share**2
-        return Points(surface.position, surface.normal, colour.astype(np.float32), light.astype(np.float32))
+        return Points(surface.position, surface.normal, colour, light.astype(np.float32))
 
 
 def _gills(surface: Revolution, share: Floats, count: int) -> tuple[Floats, Floats]:
@@ -133,7 +134,7 @@ def _gills(surface: Revolution, share: Floats, count: int) -> tuple[Floats, Floa
 
 def _pores(surface: Revolution, radius: float) -> Floats:
     fine = 95 / radius
-    x, z = surface.position[:, 0] * fine, surface.position[:, 2] * fine
+    x, z = surface.position[0] * fine, surface.position[2] * fine
     x = x + at(x * 4, z * 4) * 0.5
     holes = np.cos(x) * np.cos(z * 0.58 + x * 0.5) + 0.3 * at(x * 9, z * 9)
     return np.asarray(0.75 - 0.5 * smoothstep(holes, 0.1, 0.8), dtype=np.float32)
@@ -151,12 +152,12 @@ def _stem(
     angle, seed = surface.angle, float(rng.uniform(0, 500))
     colour = _mix(traits.stem_base, traits.stem, smoothstep(up + 0.12 * at(angle * 30, up * 90 + seed), 0.02, 0.65))
     fibres = at(angle * 60 + seed, up * 14, exponent=1.0)
-    colour *= (1 + 0.09 * fibres)[:, None]
+    colour *= 1 + 0.09 * fibres
     if traits.net > 0:
         mesh = np.cos(angle * 9 + up * 26) * np.cos(angle * 9 - up * 26)
-        colour *= (1 - traits.net * smoothstep(mesh, 0.0, 0.5) * smoothstep(up, 0.2, 0.9))[:, None]
-    surface.normal[:, 0] += 0.16 * fibres * -np.sin(angle)
-    surface.normal[:, 2] += 0.16 * fibres * np.cos(angle)
+        colour *= 1 - traits.net * smoothstep(mesh, 0.0, 0.5) * smoothstep(up, 0.2, 0.9)
+    surface.normal[0] += 0.16 * fibres * -np.sin(angle)
+    surface.normal[2] += 0.16 * fibres * np.cos(angle)
     light = (0.35 + 0.65 * smoothstep(1 - up, 0.0, 0.45 * radius / length)) * (0.5 + 0.5 * smoothstep(up, -0.02, 0.2))
     position = _bent(surface.position, length, bend)
     return Points(position, surface.normal, colour, light.astype(np.float32))
@@ -169,11 +170,11 @@ def _ring(
     profile = np.stack([thick * (1.05 + 1.0 * t**1.4), length * 0.74 - 0.26 * t**0.8 * (0.6 + thick)], axis=1)
     surface = revolve(profile, density * 1.3)
     ragged = 0.05 * np.cos(7 * surface.angle + rng.uniform(0, 6)) + 0.04 * at(surface.angle * 50, surface.along * 9)
-    surface.position[:, 1] += ragged * surface.along
+    surface.position[1] += ragged * surface.along
     folds = np.cos(surface.angle * 26)
-    surface.normal[:, 0] += 0.3 * folds * -np.sin(surface.angle)
-    surface.normal[:, 2] += 0.3 * folds * np.cos(surface.angle)
-    colour = np.tile(np.float32(traits.wart_colour) / 255, (len(ragged), 1)) * (0.93 + 0.06 * folds)[:, None]
+    surface.normal[0] += 0.3 * folds * -np.sin(surface.angle)
+    surface.normal[2] += 0.3 * folds * np.cos(surface.angle)
+    colour = toned(traits.wart_colour, 0.93 + 0.06 * folds)
     light = np.full(len(ragged), 0.75, np.float32)
     return Points(_bent(surface.position, length, bend), surface.normal, colour, light, two_sided=True)
 
@@ -184,19 +185,19 @@ def _volva(traits: Agaric, thick: float, density: float, rng: np.random.Generato
     surface = revolve(profile, density * 1.2)
     angle = surface.angle
     rim = 0.62 + 0.2 * np.cos(3 * angle + rng.uniform(0, 6)) + 0.15 * at(angle * 40, angle * 0)
-    colour = np.float32(traits.wart_colour) / 255 * (0.9 + 0.08 * at(angle * 50, surface.along * 80))[:, None]
+    colour = toned(traits.wart_colour, 0.9 + 0.08 * at(angle * 50, surface.along * 80))
     light = 0.45 + 0.5 * surface.along
     whole = Points(surface.position, surface.normal, colour, light.astype(np.float32), two_sided=True)
     return whole.keep(surface.along < rim)
 
 
 def _bent(position: Floats, length: float, bend: Floats) -> Floats:
-    share = np.clip(position[:, 1] / length, 0, 1.2) ** 2
-    position[:, 0] += np.float32(bend[0]) * share
-    position[:, 2] += np.float32(bend[1]) * share
+    share = np.clip(position[1] / length, 0, 1.2) ** 2
+    position[0] += np.float32(bend[0]) * share
+    position[2] += np.float32(bend[1]) * share
     return position
 
 
 def _mix(first: tuple[int, int, int], second: tuple[int, int, int], share: Floats) -> Floats:
-    low, high = np.float32(first) / 255, np.float32(second) / 255
-    return np.asarray(low + (high - low) * share[:, None], dtype=np.float32)
+    low, high = np.float32(first)[:, None] / 255, np.float32(second)[:, None] / 255
+    return np.asarray(low + (high - low) * share, dtype=np.float32)

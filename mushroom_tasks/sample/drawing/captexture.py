@@ -48,11 +48,13 @@ def cap_texture(traits: Agaric, age: float, side: int, rng: np.random.Generator)
 
 
 def look_up(colours: Floats, relief: Floats, x: Floats, z: Floats) -> tuple[Floats, Floats]:
-    """Return colours (N, 3) and slopes (N, 2) at places on the disc."""
+    """Return colours (3, N) and slopes (2, N) at places on the disc."""
     side = len(colours)
     column = np.clip((x + 1) * (side / 2), 0, side - 1).astype(np.int32)
     row = np.clip((z + 1) * (side / 2), 0, side - 1).astype(np.int32)
-    return colours[row, column], relief[row, column]
+    place = row * side + column
+    colour = np.stack([colours[..., channel].ravel()[place] for channel in range(3)])
+    return colour, np.stack([relief[..., axis].ravel()[place] for axis in range(2)])
 
 
 def _fibres(side: int, traits: Agaric, rng: np.random.Generator) -> Floats:

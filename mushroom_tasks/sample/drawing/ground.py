@@ -119,6 +119,8 @@ class Ground:
     def _strew(
         self, draw: ImageDraw.ImageDraw, kind: Callable[[ImageDraw.ImageDraw, Strokes], None], count: int
     ) -> None:
+        if count == 0:
+            return
         width, height = self._size
         top = max(self._horizon, -20.0)
         # Evenly over the ground is denser, and smaller, towards the horizon.

@@ -20,9 +20,9 @@ _GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 class Points:
     """N points of one surface.
 
-    `position`, `normal`, `colour` (0..1) are float32 of shape (N, 3); `open_light`, (N,), is the share of the sky
-    that reaches a point; `gloss` the strength of its highlight. Of a `two_sided` surface (a skirt, a cup) the
-    inside is seen too.
+    `position`, `normal`, `colour` (0..1) are float32 of shape (3, N): whole rows are worked on, and rows lie
+    together in memory. `open_light`, (N,), is the share of the sky that reaches a point; `gloss` the strength of its
+    highlight. Of a `two_sided` surface (a skirt, a cup) the inside is seen too.
     """
 
     position: Floats
@@ -35,23 +35,22 @@ class Points:
     def keep(self, mask: NDArray[np.bool_]) -> Points:
         """Return the points where `mask` holds."""
         return Points(
-            self.position[mask],
-            self.normal[mask],
-            self.colour[mask],
+            self.position[:, mask],
+            self.normal[:, mask],
+            self.colour[:, mask],
             self.open_light[mask],
             self.gloss,
             self.two_sided,
         )
 
-    def turned(self, rotation: Floats, about: Floats | None = None) -> Points:
-        """Return the points rotated by a (3, 3) matrix, about a point (default: the origin)."""
-        centre = np.zeros(3, np.float32) if about is None else about
-        position = (self.position - centre) @ rotation.T + centre
-        return Points(position, self.normal @ rotation.T, self.colour, self.open_light, self.gloss, self.two_sided)
+    def turned(self, rotation: Floats) -> Points:
+        """Return the points rotated about the origin by a (3, 3) matrix."""
+        position, normal = rotate(rotation, self.position), rotate(rotation, self.normal)
+        return Points(position, normal, self.colour, self.open_light, self.gloss, self.two_sided)
 
     def moved(self, offset: tuple[float, float, float]) -> Points:
         """Return the points shifted."""
-        position = self.position + np.asarray(offset, np.float32)
+        position = self.position + np.float32(offset)[:, None]
         return Points(position, self.normal, self.colour, self.open_light, self.gloss, self.two_sided)
 
 
@@ -94,13 +93,13 @@ def revolve(profile: Floats, density: float) -> Revolution:
     upward = np.interp(at, knots, -tangent[:, 0]).astype(np.float32)
     angle = (np.arange(count) * _GOLDEN_ANGLE % (2 * np.pi)).astype(np.float32)
     cosine, sine = np.cos(angle), np.sin(angle)
-    position = np.stack([radius * cosine, height, radius * sine], axis=1)
-    normal = np.stack([outward * cosine, upward, outward * sine], axis=1)
+    position = np.stack([radius * cosine, height, radius * sine])
+    normal = np.stack([outward * cosine, upward, outward * sine])
     return Revolution(angle, at / np.float32(len(profile) - 1), radius, height, position, normal)
 
 
 def tubes(starts: Floats, ends: Floats, radii: Floats, density: float) -> tuple[NDArray[np.intp], Floats, Floats, Floats]:
-    """Return points on S tapered tubes: which tube, place along it (0..1), position, normal.
+    """Return points on S tapered tubes: which tube, place along it (0..1), position and normal (3, N).
 
     `starts` and `ends` are (S, 3), `radii` (S, 2) at start and end. Ends are rounded off.
     """
@@ -120,10 +119,35 @@ def tubes(starts: Floats, ends: Floats, radii: Floats, density: float) -> tuple[
     # The last bit of a tube closes like a fingertip.
     close = np.clip((along - 1) * length[which] / np.maximum(radii[which, 1], 1e-4) + 1, 0, 1)
     radius = radius * np.sqrt(1 - close**2 * 0.98)
-    side = first[which] * np.cos(angle)[:, None] + second[which] * np.sin(angle)[:, None]
-    position = starts[which] + axis[which] * (along * length[which])[:, None] + side * radius[:, None]
-    normal = side * np.sqrt(1 - close**2)[:, None] + axis[which] * close[:, None]
+    axis, first, second, start = (np.ascontiguousarray(rows.T)[:, which] for rows in (axis, first, second, starts))
+    side = first * np.cos(angle) + second * np.sin(angle)
+    position = start + axis * (along * length[which]) + side * radius
+    normal = side * np.sqrt(1 - close**2) + axis * close
     return which, along, position.astype(np.float32), normal.astype(np.float32)
+
+
+def rotate(rotation: Floats, vectors: Floats) -> Floats:
+    """Return (3, N) vectors turned by a (3, 3) matrix.
+
+    Written out: BLAS is several times slower on matrices this thin, and its threads wait for each other.
+    """
+    x, y, z = vectors
+    return np.stack([row[0] * x + row[1] * y + row[2] * z for row in rotation])
+
+
+def along_axis(axis: Floats, vectors: Floats) -> Floats:
+    """Return the scalar product, (N,), of a vector (3,) and vectors (3, N)."""
+    return np.asarray(axis[0] * vectors[0] + axis[1] * vectors[1] + axis[2] * vectors[2], dtype=np.float32)
+
+
+def toned(colour: tuple[int, int, int], value: Floats) -> Floats:
+    """Return a colour (0..255) times a brightness (N,), as (3, N), 0..1."""
+    return np.asarray(np.float32(colour)[:, None] / 255 * value, dtype=np.float32)
+
+
+def normalize(vectors: Floats) -> Floats:
+    """Return (3, N) vectors at length 1."""
+    return np.asarray(vectors / np.sqrt(vectors[0] ** 2 + vectors[1] ** 2 + vectors[2] ** 2), dtype=np.float32)
 
 
 def rotation_between(origin: Floats, target: Floats) -> Floats:

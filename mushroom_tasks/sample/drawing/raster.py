@@ -2,7 +2,7 @@
 
     view = View(elevation=0.3, scale=90.0, centre=(250, 300), size=(500, 375))
     layer = render(points, view, light)         # RGBA image
-    shadow = ground_shadow(points, view, light)  # "L" image, 255 where all light is blocked
+    shadow = plane_shadow(points, view, light)  # "L" image, 255 where all light is blocked
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from mushroom_tasks.sample.drawing.points import Floats, Points
+from mushroom_tasks.sample.drawing.points import Floats, Points, along_axis
 
 SUPERSAMPLE = 1.5
 # Points per supersampled pixel of a surface that faces the viewer: fewer leave holes, more cost time.
@@ -44,9 +44,9 @@ class View:
         return DENSITY * (self.scale * SUPERSAMPLE) ** 2
 
     def project(self, position: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return x and y in pixels and the nearness in units, each (N,), of (N, 3) positions."""
+        """Return x and y in pixels and the nearness in units, each (N,), of positions (3, N)."""
         sine, cosine = np.float32(np.sin(self.elevation)), np.float32(np.cos(self.elevation))
-        x, y, z = position[:, 0], position[:, 1], position[:, 2]
+        x, y, z = position
         near = z * cosine + y * sine
         zoom = np.float32(self.scale) / (1 - near * np.float32(self.perspective))
         across = np.float32(self.centre[0]) + x * zoom
@@ -64,18 +64,19 @@ class Light:
     bounce: Floats
 
     def shade(self, points: Points, view: View) -> Floats:
-        """Return the RGB that reaches the camera from each point, (N, 3)."""
+        """Return the RGB that reaches the camera from each point, (3, N)."""
         normal = points.normal
-        facing = normal @ self.towards
+        facing = along_axis(self.towards, normal)
         key = np.clip((facing + 0.22) / 1.22, 0, 1) * (0.35 + 0.65 * points.open_light)
-        up = 0.5 + 0.5 * normal[:, 1]
-        ambient = self.sky * (up * points.open_light)[:, None] + self.bounce * ((1 - up) * points.open_light)[:, None]
-        colour = points.colour * (self.key * key[:, None] + ambient)
+        up = 0.5 + 0.5 * normal[1]
+        sky, bounce, sun = self.sky[:, None], self.bounce[:, None], self.key[:, None]
+        up = up * points.open_light
+        colour = points.colour * (sun * key + sky * up + bounce * (points.open_light - up))
         if points.gloss > 0:
             half = self.towards + view.towards
             half /= np.linalg.norm(half)
-            shine = np.clip(normal @ half, 0, 1) ** 24 * points.gloss
-            colour += (self.key * 0.8) * (shine * points.open_light)[:, None]
+            shine = np.clip(along_axis(half, normal), 0, 1) ** 24 * points.gloss
+            colour += sun * 0.8 * (shine * points.open_light)
         return np.asarray(colour, dtype=np.float32)
 
 
@@ -103,10 +104,10 @@ def render(bodies: Sequence[Points], view: View, light: Light) -> Image.Image:
 
 
 def _facing(points: Points, view: View) -> Points:
-    facing = points.normal @ view.towards
+    facing = along_axis(view.towards, points.normal)
     if not points.two_sided:
         return points.keep(facing > -0.02)
-    points.normal[facing < 0] *= -1
+    points.normal[:, facing < 0] *= -1
     return points
 
 
@@ -121,7 +122,7 @@ def _back_to_front(near: Floats) -> NDArray[np.intp]:
 
 def _pack(colour: Floats) -> NDArray[np.uint32]:
     channels = (np.clip(colour, 0, 1) * 255).astype(np.uint32)
-    return channels[:, 0] | (channels[:, 1] << 8) | (channels[:, 2] << 16) | np.uint32(0xFF000000)
+    return channels[0] | (channels[1] << 8) | (channels[2] << 16) | np.uint32(0xFF000000)
 
 
 def plane_shadow(
@@ -132,11 +133,11 @@ def plane_shadow(
     width, height = (side // _SHADOW_SCALE + 1 for side in view.size)
     count = np.zeros(width * height, np.float32)
     for points in bodies:
-        every = max(1, int(len(points.position) / 20000))
-        position = points.position[::every]
-        away = np.maximum(position[:, axis], 0) / max(float(light.towards[axis]), 0.25)
-        fallen = position - away[:, None] * light.towards
-        fallen[:, axis] = 0
+        every = max(1, points.position.shape[1] // 20000)
+        position = points.position[:, ::every]
+        away = np.maximum(position[axis], 0) / max(float(light.towards[axis]), 0.25)
+        fallen = position - away * light.towards[:, None]
+        fallen[axis] = 0
         across, down, _ = view.project(fallen)
         column, row = (across / _SHADOW_SCALE).astype(np.int32), (down / _SHADOW_SCALE).astype(np.int32)
         inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)

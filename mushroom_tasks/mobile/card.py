@@ -1,0 +1,160 @@
+"""The model card: what a model is, how good it was on photos it had not seen, and what it must not be used for.
+
+Plain Markdown, after "Model Cards for Model Reporting" (Mitchell et al., 2019). Names come from strangers and are
+escaped.
+
+    text = card_text(manifest, species, {"mushroom-int8.tflite": 3_964_568})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from mushroom_tasks.mobile.schema import Accuracy, Manifest, Species, Taxon
+from mushroom_tasks.mobile.text import escape_markdown
+
+
+def card_text(manifest: Manifest, species: Sequence[Species], sizes: Mapping[str, int]) -> str:
+    """Return the model card as Markdown. `sizes` has the bytes of every model file."""
+    sections = (
+        _summary(manifest, species),
+        _INTENDED_USE,
+        _accuracy(manifest.evaluation),
+        _variants(manifest, sizes),
+        _how_to_run(manifest),
+        _data(manifest),
+        _LIMITS,
+        _classes(species),
+    )
+    return "\n\n".join(sections) + "\n"
+
+
+_INTENDED_USE = """\
+## Intended use
+
+To suggest what a photo may show, to people who then look for themselves: in the field, and to sort photos.
+
+- Show the **top five with their probabilities**, never one name alone.
+- Say that it **may be none of them**: the model knows the species below and no others, and gives every photo, of
+  anything, to one of these.
+- **No advice on consumption.** Nothing here tells whether something can be eaten or touched. Never eat anything because
+  this model named it; species that kill look like species that do not.
+
+Not for identifications that count without an expert's look: poisonings, records, trade."""
+
+_LIMITS = """\
+## Limits
+
+- A probability is the model's confidence among its own species, not the chance of being right in the place and season
+  of the photo.
+- Many species cannot be told apart in a photo at all; they need spores, chemistry or DNA, or a part that is not shown.
+- The names it learned from are the community's identifications at iNaturalist, and some of them are wrong.
+- People photograph what is near, large and pretty. Young, old, dry and damaged specimens are rare among the photos,
+  and so are places with few observers.
+- Measured on photos of the same source: photos from another camera, or of another kind, may do worse."""
+
+
+def _summary(manifest: Manifest, species: Sequence[Species]) -> str:
+    shared = _shared_taxon(species)
+    of_taxon = f" of {escape_markdown(shared.name)}" if shared else ""
+    return (
+        f"# Species classifier {escape_markdown(manifest.fingerprint)}\n\n"
+        f"Names {len(species):,} species{of_taxon} in a photo, on the phone itself. Made by transfer learning from the "
+        f"backbone {escape_markdown(manifest.backbone)}, with photos from "
+        "[iNaturalist](https://www.inaturalist.org)."
+    )
+
+
+def _shared_taxon(species: Sequence[Species]) -> Taxon | None:
+    """Return the lowest taxon that all species belong to, or None."""
+    shared = None
+    for steps in zip(*(item.taxonomy for item in species), strict=False):
+        if len({step.taxon_id for step in steps}) > 1:
+            break
+        shared = steps[0]
+    return shared
+
+
+def _accuracy(evaluation: Mapping[str, Accuracy]) -> str:
+    header = ("Photos", "Number", "Top-1", "Top-3", "Top-5", "Macro F1")
+    lines = [
+        (escape_markdown(name), f"{a.photos:,}", f"{a.top1:.1%}", f"{a.top3:.1%}", f"{a.top5:.1%}", f"{a.macro_f1:.3f}")
+        for name, a in evaluation.items()
+    ]
+    return (
+        "## Accuracy on held-out observers\n\n"
+        "All photos of one observer are in one split, so the model was never trained on photos by these people. "
+        f"Measured with the Keras model, before it was exported:\n\n{_table(header, lines)}"
+    )
+
+
+def _variants(manifest: Manifest, sizes: Mapping[str, int]) -> str:
+    header = ("Model", "Size", "Top-1", "Top-5", "Same first name as Keras", "Mean difference", "One photo")
+    lines = []
+    for entry in manifest.models.values():
+        parity = entry.parity
+        lines.append(
+            (
+                f"`{entry.file}`",
+                f"{sizes[entry.file] / 1e6:.2f} MB",
+                f"{parity.accuracy_litert:.1%} (Keras {parity.accuracy_keras:.1%})",
+                f"{parity.top5_litert:.1%} (Keras {parity.top5_keras:.1%})",
+                f"{parity.agreement:.1%}",
+                f"{parity.mean_abs_diff:.2g}",
+                f"{parity.latency_ms:.1f} ms",
+            )
+        )
+    parity = next(iter(manifest.models.values())).parity
+    return (
+        "## Before and after quantization\n\n"
+        f"Each variant ran in LiteRT over {parity.photos:,} held-out photos. The difference is of the probabilities. "
+        f"The time is the median on one thread of the machine that exported the model "
+        f"({escape_markdown(parity.machine)}); measure on the phone you have in mind.\n\n{_table(header, lines)}"
+    )
+
+
+def _how_to_run(manifest: Manifest) -> str:
+    size = manifest.input.size
+    inputs = "; ".join(f"`{entry.file}` takes {entry.input_type}" for entry in manifest.models.values())
+    return (
+        "## How to run it\n\n"
+        f"- Input: the photo upright (EXIF applied), its centre square, resized to {size} x {size} (bilinear, "
+        f"antialiased), RGB, shape (1, {size}, {size}, 3), values 0 to 255. {inputs}. The preprocessing is inside the "
+        "model: do not divide by 255.\n"
+        f"- Output: float32 probabilities, shape (1, {manifest.output.shape[1]}), in the order of `labels.txt`. "
+        "Nothing is to be scaled back.\n"
+        "- `species.json` has the taxonomy and the iNaturalist page of each, `bundle.json` the same facts for programs "
+        "and the sha256 of every file."
+    )
+
+
+def _data(manifest: Manifest) -> str:
+    dataset = manifest.dataset
+    total = sum(dataset.licenses.values())
+    closed = sum(count for code, count in dataset.licenses.items() if "NC" in code.split("-"))
+    splits = ", ".join(f"{count:,} {escape_markdown(name)}" for name, count in dataset.splits.items())
+    lines = [(escape_markdown(code), f"{count:,}") for code, count in sorted(dataset.licenses.items())]
+    return (
+        "## Data\n\n"
+        f"Data set {escape_markdown(dataset.fingerprint)}: {dataset.photos:,} photos ({splits}). {dataset.pruned:,} of "
+        "them were flagged as unlike the other photos of their species, and were left out of training.\n\n"
+        "`attribution.csv` credits the photographer of every photo, under the licence of that photo; pass it on with "
+        f"the model. {closed:,} of {total:,} photos exclude commercial use, and iNaturalist asks that its data earn no "
+        f"money.\n\n{_table(('Licence', 'Photos'), lines)}"
+    )
+
+
+def _classes(species: Sequence[Species]) -> str:
+    lines = [
+        (
+            f"{item.index}",
+            f"[{escape_markdown(item.scientific_name)}]({item.inaturalist})",
+            " / ".join(escape_markdown(taxon.name) for taxon in item.taxonomy[:-1]),
+        )
+        for item in species
+    ]
+    return f"## Species\n\n{_table(('Index', 'Species', 'Taxonomy'), lines)}"
+
+
+def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *lines))

@@ -1,0 +1,74 @@
+"""The MLflow runs of one training: a parent, a child for the backbone, one more below it for each phase."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mushroom_tasks.stages.results import PlanResult
+from mushroom_tasks.tracking import Run, Tracker
+
+EXPERIMENT = "model_train"
+
+_METRIC_NAMES = {
+    "accuracy": "train/accuracy",
+    "loss": "train/loss",
+    "val_accuracy": "validation/accuracy",
+    "val_loss": "validation/loss",
+    "seconds": "train/epoch_seconds",
+    "learning_rate": "train/learning_rate",
+}
+
+
+def runs_of(tracker: Tracker, plan: PlanResult) -> tuple[Run, Run]:
+    """Return the run of the whole training, and its child for the backbone."""
+    tags = {"dataset": plan.dataset, "model": plan.model, "bundle": plan.bundle}
+    parent = tracker.run(EXPERIMENT, key=plan.model, name=f"training {plan.model}", tags=tags)
+    child = tracker.run(
+        EXPERIMENT,
+        key=f"{plan.model}/{plan.backbone}",
+        name=plan.backbone,
+        parent=parent,
+        tags={**tags, "backbone": plan.backbone},
+    )
+    return parent, child
+
+
+@contextmanager
+def logged(*runs: Run) -> Iterator[None]:
+    """Mark runs as failed where the block fails; a retry reopens them."""
+    try:
+        yield
+    except Exception:
+        for run in runs:
+            run.finish("FAILED")
+        raise
+
+
+class EpochLog:
+    """Sends each epoch to the run of its phase, and to the backbone's run on one axis over all phases."""
+
+    def __init__(self, tracker: Tracker, child: Run, plan: PlanResult) -> None:
+        self._tracker, self._child, self._plan = tracker, child, plan
+        self._phases: dict[str, Run] = {}
+        self._epochs = 0
+
+    def __call__(self, phase: str, epoch: int, metrics: dict[str, float]) -> None:
+        """Log one epoch; `epoch` counts from 0 within its phase."""
+        if phase not in self._phases:
+            self._phases[phase] = self._tracker.run(
+                EXPERIMENT,
+                key=f"{self._plan.model}/{self._plan.backbone}/{phase}",
+                name=f"{self._plan.backbone} {phase}",
+                parent=self._child,
+                tags={"phase": phase, "backbone": self._plan.backbone, "dataset": self._plan.dataset},
+            )
+        named = {_METRIC_NAMES.get(name, name): value for name, value in metrics.items()}
+        self._phases[phase].log_metrics(named, step=epoch)
+        self._child.log_metrics(named, step=self._epochs)
+        self._epochs += 1
+
+    def finish(self) -> None:
+        """Close the runs of the phases."""
+        for run in self._phases.values():
+            run.finish()
