@@ -26,7 +26,7 @@ REASONS = {
 }
 _PHOTOGRAPHERS_NAMED = 20
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$^=@:/.-])")
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 # They reorder the text around them, so a name could rewrite the line it stands in.
 _BIDIRECTIONAL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -91,8 +91,8 @@ def _summary(rows: pa.Table, fingerprint: str) -> str:
         f"{rows.num_rows:,} photos of {_distinct(rows, 'scientific_name'):,} species, from "
         f"{_distinct(rows, 'observation_uuid'):,} observations by {_distinct(rows, 'observer_id'):,} observers at "
         f"[iNaturalist]({INATURALIST_SITE}). {rows.num_rows - pruned:,} are kept, {pruned:,} are flagged as pruned.\n\n"
-        "`pruned.parquet` has one row per photo, `attribution.csv` the credit line of each, `dataset.json` the counts "
-        "for programs, `overview.png` the species at a glance."
+        "`pruned.parquet` has one row per photo, `attribution.csv` the credit line of each, `species.json` the species, "
+        "`dataset.json` the counts for programs, `overview.png` the species at a glance."
     )
 
 
@@ -112,13 +112,13 @@ def _pruning(rows: pa.Table) -> str:
     reasons = tally(rows.filter(rows["is_outlier"])["reason"])
     if not reasons:
         return title + "None."
-    lines = [(f"`{escape(reason)}`", REASONS.get(reason, ""), count) for reason, count in reasons.items()]
+    lines = [(escape(reason), REASONS.get(reason, ""), count) for reason, count in reasons.items()]
     return title + _table(("Reason", "Meaning", "Photos"), lines)
 
 
 def _failures(failures: Mapping[str, int]) -> str:
     title = "## Photos that could not be had\n\n"
-    counted = [(f"`{escape(reason)}`", count) for reason, count in sorted(failures.items()) if count]
+    counted = [(escape(reason), count) for reason, count in sorted(failures.items()) if count]
     return title + (_table(("Reason", "Photos"), counted) if counted else "None.")
 
 

@@ -5,6 +5,7 @@ A data set is a folder `datasets/<fingerprint>/` in the store:
     pruned.parquet    one row per downloaded photo (schema `manifests.PRUNED`), sorted by photo_id
     attribution.csv   the credit line of every photo
     README.md         the data-set card
+    species.json      per species: taxon_id, scientific_name, rank, taxonomy
     overview.png      photos kept and pruned per species
     dataset.json      fingerprint, counts, inputs and settings; written last
 
@@ -19,7 +20,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +41,7 @@ FOLDER = "datasets"
 MANIFEST = "pruned.parquet"
 ATTRIBUTION = "attribution.csv"
 CARD = "README.md"
+SPECIES = "species.json"
 OVERVIEW = "overview.png"
 MARKER = "dataset.json"
 
@@ -105,6 +107,7 @@ def publish(
     inputs: Mapping[str, Any],
     settings: Mapping[str, Any],
     failures: Mapping[str, int],
+    species: Sequence[Mapping[str, Any]],
     clock: Callable[[], datetime] = _now,
 ) -> PublishedDataset:
     """Write a data set into the store, or return it where it is there already.
@@ -119,6 +122,8 @@ def publish(
         What the data set was made from (fingerprints, source) and how, JSON-friendly; shown in the card.
     failures
         Photos that were selected and could not be had, by reason code.
+    species
+        Per species `scientific_name` and what else is known of it, JSON-friendly; those without a photo are left out.
     clock
         Tells the time of publication.
 
@@ -152,6 +157,8 @@ def publish(
         published.file(CARD),
         card_text(rows, fingerprint, inputs=inputs, settings=settings, failures=published.failures),
     )
+    named = set(rows["scientific_name"].to_pylist())
+    store.write_json(published.file(SPECIES), [entry for entry in species if entry["scientific_name"] in named])
     store.write_bytes(published.file(OVERVIEW), overview_png(rows))
     # The folder's address is where the store is now; a store that is moved keeps its data sets.
     store.write_json(published.file(MARKER), published.model_dump(mode="json", exclude={"folder"}))

@@ -170,8 +170,10 @@ def _recorder(phase: str, epochs: list[dict[str, float]], on_epoch: OnEpoch) -> 
                 f"the loss of phase {phase!r} is no number after epoch {epoch + 1}. Received: loss {metrics['loss']}, "
                 f"val_loss {metrics['val_loss']}. Lower the phase's learning_rate."
             )
+        metrics["learning_rate"] = float(callback.model.optimizer.learning_rate)
         metrics["seconds"] = round(time.monotonic() - started, 3)
         epochs.append(metrics)
         on_epoch(phase, epoch, metrics)
 
-    return keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end)
+    return callback

@@ -70,6 +70,7 @@ class Chain:
             if time.monotonic() > deadline:
                 raise ServiceError(f"Airflow does not find the DAGs {missing} after {_PARSE_SECONDS:.0f} s.")
             time.sleep(_POLL_SECONDS)
+        self._orders = {dag: self._api.task_order(dag) for dag in DAGS}
 
     def _join_or_trigger(self, dag_id: str) -> DagRun:
         # Triggered while it is still paused, a run comes before the one that the schedule may ask for.
@@ -126,10 +127,10 @@ class Chain:
             time.sleep(_POLL_SECONDS)
 
     def _look(self, run: DagRun) -> tuple[DagRun, list[TaskInstance]]:
-        if run.dag_id not in self._orders:
-            self._orders[run.dag_id] = self._api.task_order(run.dag_id)
         run, tasks = self._api.run(run), self._api.tasks(run)
+        elsewhere = {task for dag, order in self._orders.items() if dag != run.dag_id for task in order}
         notes = progress_notes(self._settings.home / "progress")
+        notes = {stage: note for stage, note in notes.items() if stage not in elsewhere}
         self._display.show(run_view(run, tasks, self._orders[run.dag_id], notes))
         return run, tasks
 

@@ -5,6 +5,7 @@ code = run(load_settings(), use_sample=True, exit_when_done=False)
 
 from __future__ import annotations
 
+import logging
 import signal
 import time
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from mushroom_tasks.errors import ServiceError
 from mushroom_tasks.local import stack, summary
 from mushroom_tasks.local.chain import Chain
 from mushroom_tasks.local.display import Display, open_display
-from mushroom_tasks.local.stack import Services
+from mushroom_tasks.local.services import Services
 from mushroom_tasks.sample.bucket import write_bucket
 from mushroom_tasks.settings import Settings
 
@@ -37,6 +38,8 @@ def run(settings: Settings, *, use_sample: bool = True, exit_when_done: bool = F
         The sample bucket cannot be written.
     """
     console = Console(highlight=False)
+    # What the display shows in its own way would be told twice, and break into a live table.
+    logging.getLogger("mushroom_tasks").setLevel(logging.WARNING)
     start = time.monotonic()
     sample = use_sample and "source" not in settings.model_fields_set
     try:
@@ -54,9 +57,11 @@ def run(settings: Settings, *, use_sample: bool = True, exit_when_done: bool = F
 
 def _work(settings: Settings, display: Display, *, sample: bool) -> Services:
     if sample:
+        display.say("drawing the sample bucket")
         report = write_bucket(settings.home / "sample", progress_folder=settings.home / "progress")
         state = f"{report.drawn} photos drawn" if report.drawn else "there already"
         display.say(f"the sample bucket is in {report.folder} ({state})")
+    display.say("starting the services, which takes about a minute the first time")
     services = stack.up(settings, sample=sample, on_ready=display.service)
     with services.airflow_api() as api:
         Chain(api, display, settings, services.check).run()

@@ -99,10 +99,9 @@ class LiveDisplay:
     """A table that changes in place."""
 
     def __init__(self, console: Console) -> None:
-        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render)
         self._start = time.monotonic()
-        self._services: list[str] = []
         self._runs: dict[tuple[str, str], RunView] = {}
+        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._render)
 
     def __enter__(self) -> LiveDisplay:
         self._live.start()

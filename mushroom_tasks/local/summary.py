@@ -1,7 +1,7 @@
 """What the demo tells at its end: the newest data set, its model, and what that says about a held-out photo.
 
 found = finished(settings)
-if found: print("\\n".join(describe(settings, found)))
+lines = describe(settings, found) if found else []
 """
 
 from __future__ import annotations

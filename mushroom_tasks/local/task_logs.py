@@ -1,7 +1,7 @@
 """The logs that Airflow's tasks leave on this machine's disk, as lines to read.
 
 log = log_path(airflow_home, run, task)
-print("\\n".join(tail(log)))
+lines = tail(log)
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 from mushroom_tasks.local.airflow_api import DagRun, TaskInstance
 
 _LINES = 25
+_FRAMES = 3  # of a traceback: the innermost ones
 
 
 def log_path(airflow_home: Path, run: DagRun, task: TaskInstance) -> Path:
@@ -37,5 +38,9 @@ def _readable(entry: str) -> list[str]:
         text = f"{fields['timestamp'][11:19]} {fields.get('level', ''):<7} {fields['event']}"
     except (ValueError, KeyError, TypeError):
         return entry.splitlines()
-    causes = fields.get("error_detail") or []
-    return [*text.splitlines(), *(f"    {c.get('exc_type')}: {c.get('exc_value')}" for c in causes)]
+    lines = text.splitlines()
+    for cause in fields.get("error_detail") or []:
+        frames = (cause.get("frames") or [])[-_FRAMES:]
+        lines += [f"    {frame.get('filename')}:{frame.get('lineno')} in {frame.get('name')}" for frame in frames]
+        lines.append(f"    {cause.get('exc_type')}: {cause.get('exc_value')}")
+    return lines

@@ -49,7 +49,10 @@ class RunView:
 
 
 def run_view(run: DagRun, tasks: Sequence[TaskInstance], order: Sequence[str], notes: Mapping[str, str]) -> RunView:
-    """Return the view of a run; `notes` are shown at the running tasks of their names, or at the first running one."""
+    """Return the view of a run; `notes` are shown at the running tasks of their names, or at the first running one.
+
+    `order` names the DAG's tasks. Notes of tasks of other DAGs are to be left out by the caller.
+    """
     views = [_task_view(name, [task for task in tasks if task.task_id == name]) for name in order]
     names = {view.task_id for view in views}
     others = "; ".join(text for stage, text in notes.items() if stage not in names)

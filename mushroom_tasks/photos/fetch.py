@@ -51,7 +51,7 @@ async def open_source(source: str, settings: DownloadSettings, threads: Executor
 
     Raises SourceUnreachable where it is neither.
     """
-    if source.startswith(("http://", "https://")):
+    if source.lower().startswith(("http://", "https://")):
         connector = aiohttp.TCPConnector(limit=settings.connections)
         timeout = aiohttp.ClientTimeout(total=settings.timeout, sock_connect=min(_CONNECT_TIMEOUT, settings.timeout))
         async with aiohttp.ClientSession(

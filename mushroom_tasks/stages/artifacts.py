@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from mushroom_tasks import manifests
-from mushroom_tasks.curation.publish import MANIFEST, PublishedDataset, list_datasets
+from mushroom_tasks.curation.publish import MANIFEST, PublishedDataset, find_dataset, list_datasets
 from mushroom_tasks.errors import CurationError
 from mushroom_tasks.mobile.bundle import Bundle, read_bundle
 from mushroom_tasks.settings import Settings

@@ -63,9 +63,7 @@ def test_register__same_key_is_the_same_version_and_the_alias_moves(tracker: Tra
     assert champion.tags["top1"] == "0.9"
 
 
-def test_open_tracker__names_the_address_when_mlflow_is_down(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_open_tracker__names_the_address_when_mlflow_is_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     settings = load_settings({"home": tmp_path, "mlflow_tracking_uri": "http://127.0.0.1:9"})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 from tiny_classifier import COLOURS, SIZE, colour_photos
 
@@ -87,6 +88,28 @@ def test_export__int8_probabilities_are_finer_than_a_256th(exported, tiny):
     assert answers.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert answers.min() > 0
     assert ((answers > 0) & (answers < 1 / 512)).any()
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_export__weights_are_aligned_in_the_file(exported, precision):
+    data = np.fromfile(exported[precision].path, dtype=np.uint8)
+    model = schema.Model.GetRootAs(data, 0)
+    start = data.__array_interface__["data"][0]
+    vectors = [model.Buffers(number).DataAsNumpy() for number in range(model.BuffersLength())]
+    offsets = [vector.__array_interface__["data"][0] - start for vector in vectors if isinstance(vector, np.ndarray)]
+    assert len(offsets) > 5
+    assert {offset % 16 for offset in offsets} == {0}
+
+
+def test_export__equal_zero_points_are_stored_once(exported):
+    model = schema.Model.GetRootAs(exported["int8"].path.read_bytes(), 0)
+    graph = model.Subgraphs(0)
+    places = set()
+    for number in range(graph.TensorsLength()):
+        points = graph.Tensors(number).Quantization().ZeroPointAsNumpy()
+        if isinstance(points, np.ndarray) and len(points) == 24:
+            places.add(points.__array_interface__["data"][0])
+    assert len(places) == 1
 
 
 def test_export__int8_is_smaller(exported):

@@ -97,10 +97,11 @@ class _CapShape:
         share = 1 - surface.along
         x, z = share * np.cos(surface.angle), share * np.sin(surface.angle)
         colour, bump = look_up(colours, relief, x, z)
+        outward = surface.normal.copy()
         surface.normal[0] -= bump[0]
         surface.normal[2] -= bump[1]
         light = np.ones(len(x), np.float32)
-        return Points(surface.position, normalize(surface.normal), colour, light, gloss=self._traits.gloss)
+        return Points(surface.position, normalize(surface.normal), colour, light, gloss=self._traits.gloss, outward=outward)
 
     def _lower(self, surface: Revolution) -> Points:
         share = surface.radius / self._radius
@@ -111,11 +112,12 @@ class _CapShape:
         value = (1 - 0.12 * self._age) * (0.42 + 0.58 * pattern)
         value *= 1 + 0.06 * at(surface.position[0] * 60, surface.position[2] * 60)
         colour = toned(self._traits.hymenium_colour, value)
+        outward = surface.normal.copy()
         if slope is not None:
             surface.normal[0] -= slope * np.sin(surface.angle)
             surface.normal[2] += slope * np.cos(surface.angle)
         light = 0.45 + 0.45 * share**2
-        return Points(surface.position, surface.normal, colour, light.astype(np.float32))
+        return Points(surface.position, surface.normal, colour, light.astype(np.float32), outward=outward)
 
 
 def _gills(surface: Revolution, share: Floats, count: int) -> tuple[Floats, Floats]:
@@ -133,11 +135,9 @@ def _gills(surface: Revolution, share: Floats, count: int) -> tuple[Floats, Floa
 
 
 def _pores(surface: Revolution, radius: float) -> Floats:
-    fine = 95 / radius
-    x, z = surface.position[0] * fine, surface.position[2] * fine
-    x = x + at(x * 4, z * 4) * 0.5
-    holes = np.cos(x) * np.cos(z * 0.58 + x * 0.5) + 0.3 * at(x * 9, z * 9)
-    return np.asarray(0.75 - 0.5 * smoothstep(holes, 0.1, 0.8), dtype=np.float32)
+    fine = 150 / radius
+    holes = at(surface.position[0] * fine, surface.position[2] * fine, exponent=0.7)
+    return np.asarray(0.85 - 0.5 * smoothstep(holes, 0.2, 1.4), dtype=np.float32)
 
 
 def _stem(
@@ -145,12 +145,16 @@ def _stem(
 ) -> Points:
     t = np.linspace(0, 1, 30)
     width = thick * (1 + 0.18 * (1 - t) + 0.25 * t**10)
-    width += thick * 2.2 * traits.bulb * np.exp(-(((t - 0.06) / 0.16) ** 2))
+    width += thick * 1.1 * traits.bulb * np.exp(-(((t - 0.06) / 0.16) ** 2))
+    # The base is rounded off: a picked stem shows it.
+    width *= np.sqrt(np.clip(t / 0.07, 0, 1))
     profile = np.stack([width, t * (length + _BURIED) - _BURIED], axis=1)
     surface = revolve(profile, density)
+    outward = surface.normal.copy()
     up = np.clip(surface.height / length, 0, 1)
     angle, seed = surface.angle, float(rng.uniform(0, 500))
     colour = _mix(traits.stem_base, traits.stem, smoothstep(up + 0.12 * at(angle * 30, up * 90 + seed), 0.02, 0.65))
+    colour *= 0.55 + 0.45 * smoothstep(surface.height + 0.04 * at(angle * 40, up * 60), -_BURIED, 0.02)
     fibres = at(angle * 60 + seed, up * 14, exponent=1.0)
     colour *= 1 + 0.09 * fibres
     if traits.net > 0:
@@ -160,7 +164,7 @@ def _stem(
     surface.normal[2] += 0.16 * fibres * np.cos(angle)
     light = (0.35 + 0.65 * smoothstep(1 - up, 0.0, 0.45 * radius / length)) * (0.5 + 0.5 * smoothstep(up, -0.02, 0.2))
     position = _bent(surface.position, length, bend)
-    return Points(position, surface.normal, colour, light.astype(np.float32))
+    return Points(position, surface.normal, colour, light.astype(np.float32), outward=outward)
 
 
 def _ring(
@@ -181,10 +185,10 @@ def _ring(
 
 def _volva(traits: Agaric, thick: float, density: float, rng: np.random.Generator) -> Points:
     t = np.linspace(0, 1, 14)
-    profile = np.stack([thick * (1.5 + 0.9 * np.sin(t * 2.6)), -_BURIED + 0.5 * t], axis=1)
+    profile = np.stack([thick * (1.4 + 0.9 * np.sin(t * 2.6)) * np.sqrt(np.clip(t / 0.1, 0, 1)), -_BURIED - 0.02 + 0.45 * t], axis=1)
     surface = revolve(profile, density * 1.2)
     angle = surface.angle
-    rim = 0.62 + 0.2 * np.cos(3 * angle + rng.uniform(0, 6)) + 0.15 * at(angle * 40, angle * 0)
+    rim = 0.7 + 0.12 * np.cos(3 * angle + rng.uniform(0, 6)) + 0.06 * at(angle * 40, angle * 0)
     colour = toned(traits.wart_colour, 0.9 + 0.08 * at(angle * 50, surface.along * 80))
     light = 0.45 + 0.5 * surface.along
     whole = Points(surface.position, surface.normal, colour, light.astype(np.float32), two_sided=True)

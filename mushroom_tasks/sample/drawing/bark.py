@@ -11,14 +11,17 @@ from PIL import Image, ImageFilter
 from mushroom_tasks.sample.drawing.noise import field, smoothstep
 from mushroom_tasks.sample.drawing.points import Floats
 
-_BARKS = ((92, 76, 60), (112, 100, 86), (74, 60, 48), (128, 118, 104), (98, 84, 62))
-_MOSS = (92, 112, 44)
-_LICHEN = (150, 160, 136)
+_BARKS = ((120, 100, 80), (138, 124, 106), (98, 82, 66), (150, 140, 124), (124, 106, 80))
+_MOSS = (118, 140, 62)
+_LICHEN = (172, 180, 156)
 
 
-def paint_bark(size: tuple[int, int], scale: float, rng: np.random.Generator) -> Image.Image:
-    """Return bark seen from `scale` pixels per cap radius: furrows, moss, lichen; standing or fallen."""
-    upright = bool(rng.random() < 0.65)
+def paint_bark(
+    size: tuple[int, int], scale: float, rng: np.random.Generator, *, upright: bool | None = None
+) -> Image.Image:
+    """Return bark seen from `scale` pixels per cap radius: furrows, moss, lichen; standing or fallen (None: either)."""
+    if upright is None:
+        upright = bool(rng.random() < 0.65)
     width, height = size if upright else size[::-1]
     feature = float(np.clip(scale * 0.3, 12, 60))
     relief = _furrows(width, height, feature, rng)

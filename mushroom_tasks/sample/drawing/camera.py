@@ -19,11 +19,11 @@ def photograph(scene: Image.Image, rng: np.random.Generator, *, blur: float | No
     if blur is None and rng.random() < 0.3:
         scene = scene.filter(ImageFilter.UnsharpMask(1.2, int(rng.integers(40, 110)), 2))
     pixels = np.asarray(scene, dtype=np.float32) / 255
-    pixels = pixels * _white_balance(rng) * np.float32(np.exp(rng.normal(0.02, 0.2)))
+    pixels = pixels * _white_balance(rng) * np.float32(np.exp(rng.normal(0.08, 0.17)))
     pixels = _contrast(pixels, rng)
     pixels *= _vignette(scene.size, rng)[..., None]
     grain = rng.standard_normal(pixels.shape, dtype=np.float32)
-    pixels += grain * np.float32(abs(rng.normal(0.008, 0.012)))
+    pixels += grain * np.float32(abs(rng.normal(0.006, 0.009)))
     return Image.fromarray((np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8), "RGB")
 
 
@@ -34,7 +34,7 @@ def _white_balance(rng: np.random.Generator) -> Floats:
 
 def _contrast(pixels: Floats, rng: np.random.Generator) -> Floats:
     grey = pixels.mean(axis=2, keepdims=True)
-    pixels = grey + (pixels - grey) * np.float32(rng.uniform(0.78, 1.22))
+    pixels = grey + (pixels - grey) * np.float32(rng.uniform(0.72, 1.12))
     strength = np.float32(rng.uniform(0.85, 1.2))
     return np.asarray((pixels - 0.42) * strength + 0.42 + np.float32(rng.normal(0, 0.025)), dtype=np.float32)
 

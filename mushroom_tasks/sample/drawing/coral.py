@@ -11,7 +11,7 @@ from mushroom_tasks.sample.drawing.noise import smoothstep
 from mushroom_tasks.sample.drawing.points import Floats, Points, tubes
 from mushroom_tasks.sample.drawing.recipe import Coral
 
-_MAIN_BRANCHES = (7, 12)
+_MAIN_BRANCHES = (11, 17)
 
 
 def coral(traits: Coral, age: float, density: float, rng: np.random.Generator) -> list[Points]:
@@ -27,30 +27,30 @@ def coral(traits: Coral, age: float, density: float, rng: np.random.Generator) -
     colour *= rng.normal(1, 0.05, len(levels)).astype(np.float32)[which]
     outside = np.clip(np.hypot(position[0], position[2]) / (0.9 * size), 0, 1)
     high = np.clip(position[1] / (1.5 * size), 0, 1)
-    light = 0.25 + 0.75 * np.clip(0.55 * outside + 0.55 * high, 0, 1)
+    light = 0.4 + 0.6 * np.clip(0.55 * outside + 0.55 * high, 0, 1)
     return [Points(position, normal, colour.astype(np.float32), light.astype(np.float32), gloss=0.05)]
 
 
 def _branches(traits: Coral, rng: np.random.Generator) -> tuple[Floats, Floats, Floats, Floats]:
     """Return starts, ends (S, 3), radii (S, 2) and levels (S,) of all segments."""
     count = int(rng.integers(*_MAIN_BRANCHES))
-    starts, ends = [np.float32([[0, -0.1, 0]])], [np.float32([[0, 0.45, 0]])]
-    radii, levels = [np.float32([[0.34, 0.26]])], [np.float32([0])]
+    starts, ends = [np.float32([[0, -0.15, 0]])], [np.float32([[0, 0.3, 0]])]
+    radii, levels = [np.float32([[0.2, 0.26]])], [np.float32([0])]
     heading = rng.uniform(0, 2 * np.pi) + np.arange(count) * 2.39996
     lean = traits.spread * np.sqrt((np.arange(count) + 0.5) / count) * rng.uniform(0.8, 1.3, count)
     way = np.stack([np.sin(lean) * np.cos(heading), np.cos(lean), np.sin(lean) * np.sin(heading)], axis=1)
-    place = np.stack([0.2 * np.cos(heading) * lean, np.full(count, 0.3), 0.2 * np.sin(heading) * lean], axis=1)
-    thick = np.full(count, 0.105)
-    length = rng.uniform(0.38, 0.6, count)
+    place = np.stack([0.2 * np.cos(heading) * lean, np.full(count, 0.12), 0.2 * np.sin(heading) * lean], axis=1)
+    thick = np.full(count, 0.12)
+    length = rng.uniform(0.35, 0.5, count)
     for level in range(1, traits.forks + 2):
         end = place + way * length[:, None]
         starts.append(np.float32(place))
         ends.append(np.float32(end))
-        radii.append(np.float32(np.stack([thick, thick * 0.74], axis=1)))
+        radii.append(np.float32(np.stack([thick, thick * 0.76], axis=1)))
         levels.append(np.full(len(thick), level, np.float32))
         place, way = np.repeat(end, 2, axis=0), np.repeat(way, 2, axis=0)
-        way = way + rng.normal(0, 0.3, way.shape) + np.array([0, 0.18, 0])
+        way = way + rng.normal(0, 0.3, way.shape) + np.array([0, 0.12, 0])
         way /= np.linalg.norm(way, axis=1, keepdims=True)
-        thick = np.repeat(thick, 2) * 0.68
-        length = np.repeat(length, 2) * rng.uniform(0.5, 0.8, len(thick))
+        thick = np.repeat(thick, 2) * 0.72
+        length = np.repeat(length, 2) * rng.uniform(0.55, 0.8, len(thick))
     return np.concatenate(starts), np.concatenate(ends), np.concatenate(radii), np.concatenate(levels)

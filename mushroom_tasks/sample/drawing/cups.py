@@ -52,7 +52,9 @@ def _head(traits: Morel, size: tuple[float, float, float], density: float, rng: 
     colour = pit + (ridge - pit) * smoothstep(relief, 0.3, 0.95)
     colour *= 1 + 0.07 * at(surface.angle * 60, surface.along * 200, exponent=1.0)
     light = 0.3 + 0.7 * relief
-    return Points(position, normalize(normal), colour.astype(np.float32), light.astype(np.float32), gloss=0.08)
+    return Points(
+        position, normalize(normal), colour.astype(np.float32), light.astype(np.float32), 0.08, outward=surface.normal
+    )
 
 
 def _honeycomb(count: int, aspect: float, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
@@ -79,7 +81,9 @@ def _honeycomb(count: int, aspect: float, rng: np.random.Generator) -> tuple[Flo
 def _morel_stem(traits: Morel, length: float, wide: float, density: float, rng: np.random.Generator) -> Points:
     t = np.linspace(0, 1, 20)
     width = wide * (0.55 + 0.28 * np.exp(-((t / 0.25) ** 2)) + 0.04 * np.sin(t * 9))
+    width *= np.sqrt(np.clip(t / 0.07, 0, 1))
     surface = revolve(np.stack([width, t * (length + 0.1) - 0.1], axis=1), density)
+    outward = surface.normal.copy()
     seed = rng.uniform(0, 400)
     folds = at(surface.angle * 26 + seed, surface.along * 18)
     grain = at(surface.angle * 90 + seed, surface.along * 160, exponent=0.8)
@@ -87,7 +91,7 @@ def _morel_stem(traits: Morel, length: float, wide: float, density: float, rng: 
     surface.normal[2] += 0.35 * folds * np.cos(surface.angle)
     colour = toned(traits.stem, 1 + 0.07 * grain + 0.07 * folds)
     light = (0.4 + 0.6 * smoothstep(1 - surface.along, 0.0, 0.3)) * (0.5 + 0.5 * smoothstep(surface.along, 0.05, 0.3))
-    return Points(surface.position, surface.normal, colour, light.astype(np.float32))
+    return Points(surface.position, surface.normal, colour, light.astype(np.float32), outward=outward)
 
 
 def cup(traits: Cup, age: float, density: float, rng: np.random.Generator) -> list[Points]:

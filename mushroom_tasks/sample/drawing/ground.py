@@ -13,24 +13,23 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from mushroom_tasks.sample.drawing.bark import paint_bark
 from mushroom_tasks.sample.drawing.noise import field, smoothstep
 from mushroom_tasks.sample.drawing.points import Floats
 from mushroom_tasks.sample.drawing.recipe import Habitat
 
 _SUPERSAMPLE = 2
 _SOILS: dict[str, tuple[int, int, int]] = {
-    "leaves": (72, 52, 34),
-    "needles": (74, 50, 32),
-    "grass": (58, 62, 30),
-    "moss": (48, 62, 22),
-    "wood": (84, 64, 46),
-    "bark": (88, 74, 60),
+    "leaves": (96, 72, 50),
+    "needles": (112, 80, 54),
+    "grass": (84, 92, 46),
+    "moss": (84, 104, 40),
 }
 _PALETTES: dict[str, tuple[tuple[int, int, int], ...]] = {
-    "leaves": ((150, 98, 48), (120, 74, 38), (176, 128, 66), (98, 66, 42), (164, 84, 34), (134, 110, 70), (92, 96, 44)),
-    "needles": ((146, 92, 46), (118, 72, 38), (170, 116, 62), (94, 60, 36), (132, 98, 60), (90, 104, 48)),
-    "grass": ((92, 128, 44), (116, 148, 56), (72, 104, 38), (138, 152, 74), (160, 146, 84), (84, 118, 60)),
-    "moss": ((94, 122, 34), (118, 146, 44), (74, 102, 30), (140, 160, 62), (88, 112, 50), (58, 84, 26)),
+    "leaves": ((164, 116, 66), (134, 92, 56), (192, 150, 92), (116, 84, 58), (170, 100, 52), (152, 130, 92), (112, 112, 62)),
+    "needles": ((168, 116, 68), (140, 94, 58), (190, 140, 88), (112, 78, 52), (156, 124, 84), (108, 120, 66)),
+    "grass": ((116, 150, 62), (140, 170, 76), (94, 126, 54), (164, 176, 98), (184, 172, 112), (104, 138, 76)),
+    "moss": ((124, 150, 56), (148, 172, 68), (102, 130, 48), (170, 186, 92), (116, 140, 72), (84, 110, 44)),
 }
 
 
@@ -76,31 +75,33 @@ class Ground:
         draw = ImageDraw.Draw(strewn)
         if self._habitat == "leaves":
             self._strew(draw, self._leaves, 150)
-            self._strew(draw, self._needles, 60)
+            self._strew(draw, self._needles, 70)
         elif self._habitat == "needles":
-            self._strew(draw, self._needles, 900)
-            self._strew(draw, self._leaves, 5)
+            self._strew(draw, self._needles, 1100)
+            self._strew(draw, self._leaves, int(self._rng.integers(0, 9)))
         elif self._habitat == "grass":
             self._strew(draw, self._moss, 500)
-            self._strew(draw, self._grass, 330)
+            self._strew(draw, self._grass, 480)
+        elif self._habitat == "moss":
+            self._strew(draw, self._moss, 2600)
+            self._strew(draw, self._needles, 60)
+            self._strew(draw, self._leaves, int(self._rng.integers(0, 9)))
         else:
-            self._strew(draw, self._moss, 2300)
-            self._strew(draw, self._needles, 50)
-            self._strew(draw, self._leaves, int(self._rng.integers(0, 7)))
+            self._strew(draw, self._moss, int(self._rng.integers(0, 260)))
+            self._strew(draw, self._needles, 40)
         image = strewn.reduce(_SUPERSAMPLE)
-        return self._with_depth(self._dappled(image))
+        return self._with_depth(self._lit(image))
 
-    def cover(self, image: Image.Image, places: list[tuple[float, float, float]]) -> Image.Image:
+    def cover(self, image: Image.Image, places: list[tuple[float, float, float]], *, blur: float = 0.0) -> Image.Image:
         """Return the image with some litter over it at places (x, y, scale): what stands before the stems."""
         if not places:
             return image
-        big = image.resize((image.width * _SUPERSAMPLE, image.height * _SUPERSAMPLE), Image.Resampling.BILINEAR)
-        layer = Image.new("RGBA", big.size)
-        draw = ImageDraw.Draw(layer)
+        layer = Image.new("RGBA", (image.width * _SUPERSAMPLE, image.height * _SUPERSAMPLE))
         at = np.float32(places)
-        strokes = Strokes(at[:, 0], at[:, 1], at[:, 2] * self._near)
-        self._kind()(draw, strokes)
+        self._kind()(ImageDraw.Draw(layer), Strokes(at[:, 0], at[:, 1], at[:, 2] * self._near))
         small = layer.reduce(_SUPERSAMPLE)
+        if blur:
+            small = small.filter(ImageFilter.GaussianBlur(blur))
         image.paste(small, (0, 0), small)
         return image
 
@@ -111,9 +112,12 @@ class Ground:
     def _soil(self) -> Image.Image:
         width, height = self._size
         rng = self._rng
+        if self._habitat not in _SOILS:
+            return paint_bark(self._size, 160 * self._near, rng, upright=False)
         base = np.float32(_SOILS[self._habitat])
-        lumps, grain = field(rng, (height, width), feature=60), field(rng, (height, width), feature=8, exponent=0.9)
-        value = np.clip(1 + 0.16 * lumps + 0.16 * grain, 0.3, 2)
+        lumps = field(rng, (height, width), feature=55, exponent=1.7)
+        grain = field(rng, (height, width), feature=8, exponent=0.9)
+        value = np.clip(1 + 0.12 * lumps + 0.14 * grain + 1.6 * np.gradient(lumps, axis=0), 0.3, 1.8)
         return Image.fromarray(np.clip(base * value[..., None], 0, 255).astype(np.uint8), "RGB")
 
     def _strew(
@@ -210,13 +214,16 @@ class Ground:
         y = (u * sine + v * cosine) * length[:, None] * self._tilt + at.y[:, None] * _SUPERSAMPLE
         return np.asarray(np.stack([x, y], axis=-1), dtype=np.float32)
 
-    def _dappled(self, image: Image.Image) -> Image.Image:
-        """Light falls through leaves: some places are brighter."""
+    def _lit(self, image: Image.Image) -> Image.Image:
+        """Light falls through leaves: some places are brighter. And nothing outdoors is of one even colour."""
         width, height = self._size
-        patches = field(self._rng, (height // 4 + 1, width // 4 + 1), feature=30, exponent=1.9)
-        tone = np.clip(150 + 42 * patches, 60, 255).astype(np.uint8)
-        mask = Image.fromarray(tone, "L").resize((width, height), Image.Resampling.BICUBIC)
-        return ImageChops.multiply(image, Image.merge("RGB", (mask, mask, mask))).point(lambda v: min(255, int(v * 1.55)))
+        rng = self._rng
+        patches = field(rng, (height, width), feature=110, exponent=1.9)
+        hollows = field(rng, (height, width), feature=26, exponent=1.4)
+        grain = field(rng, (height, width), feature=4, exponent=0.6)
+        tone = np.clip(150 + rng.uniform(6, 26) * patches + 9 * hollows + 11 * grain, 70, 255).astype(np.uint8)
+        lit = ImageChops.multiply(image, Image.merge("RGB", (Image.fromarray(tone, "L"),) * 3))
+        return lit.point(lambda value: min(255, int(value * 1.75)))
 
     def _with_depth(self, image: Image.Image) -> Image.Image:
         """Blur what is far from the row in focus, and put the forest behind the horizon."""

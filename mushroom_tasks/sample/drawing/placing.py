@@ -12,7 +12,7 @@ import numpy as np
 
 from mushroom_tasks.sample.drawing.bodies import build
 from mushroom_tasks.sample.drawing.points import Floats, Points, direction, rotation_between
-from mushroom_tasks.sample.drawing.recipe import Agaric, Bracket, Coral, Cup, Recipe, Teeth
+from mushroom_tasks.sample.drawing.recipe import Agaric, Bracket, Cup, Recipe, Teeth
 
 _UP = np.float32([0, 1, 0])
 _VIEWS = ("side", "oblique", "top", "underside")
@@ -72,7 +72,7 @@ def arrange(recipe: Recipe, rng: np.random.Generator) -> Arrangement:
     if lying:
         count = min(count, 2)
     age = float(rng.beta(2.2, 1.6))
-    tint = rng.normal(1, recipe.variation / 160, 3) * rng.normal(1, recipe.variation / 130)
+    tint = rng.normal(1, recipe.variation / 255, 3) * rng.normal(1, recipe.variation / 130)
     spots = _wall_spots(count, rng) if on_wall else _spots(recipe, count, rng)
     placed = [
         Placed(
@@ -90,15 +90,13 @@ def arrange(recipe: Recipe, rng: np.random.Generator) -> Arrangement:
 
 def _spots(recipe: Recipe, count: int, rng: np.random.Generator) -> list[tuple[float, float, float]]:
     """Return places on the ground, the first at the origin, none on another's."""
-    apart = 0.55 if recipe.tuft else 1.9
-    if isinstance(recipe.body, Coral):
-        apart = 1.6
+    apart = 0.55 if recipe.tuft else 1.6
     spots = [(0.0, 0.0, 0.0)]
     for _ in range(200):
         if len(spots) >= count:
             break
-        reach = apart * (0.6 + 0.75 * np.sqrt(len(spots)))
-        x, z = rng.uniform(-reach, reach) * 1.25, rng.uniform(-reach, reach * 0.8)
+        reach = apart * (0.7 + 0.6 * np.sqrt(len(spots)))
+        x, z = rng.uniform(-reach, reach) * 1.25, rng.uniform(-reach, reach * 0.7)
         if all(np.hypot(x - other[0], z - other[2]) > apart for other in spots):
             spots.append((float(x), 0.0, float(z)))
     return spots

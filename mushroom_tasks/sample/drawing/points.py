@@ -6,7 +6,7 @@ Lengths are in units of the fruit body (a cap's radius is about 1), y points up,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,8 @@ class Points:
 
     `position`, `normal`, `colour` (0..1) are float32 of shape (3, N): whole rows are worked on, and rows lie
     together in memory. `open_light`, (N,), is the share of the sky that reaches a point; `gloss` the strength of its
-    highlight. Of a `two_sided` surface (a skirt, a cup) the inside is seen too.
+    highlight. Of a `two_sided` surface (a skirt, a cup) the inside is seen too. `outward`, (3, N), is the direction
+    of the surface itself where `normal` is roughened: it tells what faces away.
     """
 
     position: Floats
@@ -31,27 +32,27 @@ class Points:
     open_light: Floats
     gloss: float = 0.0
     two_sided: bool = False
+    outward: Floats | None = None
 
     def keep(self, mask: NDArray[np.bool_]) -> Points:
         """Return the points where `mask` holds."""
-        return Points(
-            self.position[:, mask],
-            self.normal[:, mask],
-            self.colour[:, mask],
-            self.open_light[mask],
-            self.gloss,
-            self.two_sided,
+        index = np.flatnonzero(mask)
+        position, normal, colour = (np.take(rows, index, axis=1) for rows in (self.position, self.normal, self.colour))
+        outward = None if self.outward is None else np.take(self.outward, index, axis=1)
+        return replace(
+            self, position=position, normal=normal, colour=colour, open_light=self.open_light[index], outward=outward
         )
 
     def turned(self, rotation: Floats) -> Points:
         """Return the points rotated about the origin by a (3, 3) matrix."""
-        position, normal = rotate(rotation, self.position), rotate(rotation, self.normal)
-        return Points(position, normal, self.colour, self.open_light, self.gloss, self.two_sided)
+        outward = None if self.outward is None else rotate(rotation, self.outward)
+        return replace(
+            self, position=rotate(rotation, self.position), normal=rotate(rotation, self.normal), outward=outward
+        )
 
     def moved(self, offset: tuple[float, float, float]) -> Points:
         """Return the points shifted."""
-        position = self.position + np.float32(offset)[:, None]
-        return Points(position, self.normal, self.colour, self.open_light, self.gloss, self.two_sided)
+        return replace(self, position=self.position + np.float32(offset)[:, None])
 
 
 @dataclass
@@ -115,11 +116,14 @@ def tubes(starts: Floats, ends: Floats, radii: Floats, density: float) -> tuple[
     first = np.cross(axis, aside)
     first /= np.linalg.norm(first, axis=1, keepdims=True)
     second = np.cross(axis, first)
-    radius = radii[which, 0] * (1 - along) + radii[which, 1] * along
+    thick, thin = np.float32(radii.T)
+    radius = thick[which] * (1 - along) + thin[which] * along
     # The last bit of a tube closes like a fingertip.
-    close = np.clip((along - 1) * length[which] / np.maximum(radii[which, 1], 1e-4) + 1, 0, 1)
+    close = np.clip((along - 1) * length[which] / np.maximum(thin[which], 1e-4) + 1, 0, 1)
     radius = radius * np.sqrt(1 - close**2 * 0.98)
-    axis, first, second, start = (np.ascontiguousarray(rows.T)[:, which] for rows in (axis, first, second, starts))
+    axis, first, second, start = (
+        np.take(np.float32(rows.T), which, axis=1) for rows in (axis, first, second, starts)
+    )
     side = first * np.cos(angle) + second * np.sin(angle)
     position = start + axis * (along * length[which]) + side * radius
     normal = side * np.sqrt(1 - close**2) + axis * close

@@ -74,8 +74,8 @@ class Coral:
     base: Colour
     branch: Colour
     tip: Colour
-    forks: int = 3
-    spread: float = 0.5
+    forks: int = 4
+    spread: float = 0.75
 
 
 @dataclass(frozen=True)

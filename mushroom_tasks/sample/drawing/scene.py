@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image, ImageChops
 
@@ -12,8 +14,7 @@ from mushroom_tasks.sample.drawing.bark import paint_bark
 from mushroom_tasks.sample.drawing.camera import photograph
 from mushroom_tasks.sample.drawing.ground import Ground
 from mushroom_tasks.sample.drawing.placing import Arrangement, arrange
-from mushroom_tasks.sample.drawing.points import Points
-from mushroom_tasks.sample.drawing.raster import Light, View, plane_shadow, render
+from mushroom_tasks.sample.drawing.raster import MOST_POINTS, Light, View, plane_shadow, render
 from mushroom_tasks.sample.drawing.recipe import Recipe
 
 SIZES = ((500, 375), (375, 500), (500, 333), (500, 500), (500, 281))
@@ -31,7 +32,7 @@ def draw_fungus(
     """
     size = SIZES[int(rng.choice(len(SIZES), p=SIZE_SHARES))]
     scene = arrange(recipe, rng)
-    view = _frame(scene, size, rng.uniform(0.5, 1.05) if fill is None else fill, rng)
+    view = _frame(scene, size, rng.uniform(0.55, 1.15) if fill is None else fill, rng)
     light = daylight(rng)
     bodies = scene.bodies(view.density)
     everything = [part for body in bodies for part in body]
@@ -42,10 +43,11 @@ def draw_fungus(
     else:
         ground = Ground(_habitat(recipe, rng), size, *_horizon(scene, view, rng), float(np.sin(scene.elevation)), rng)
         image = ground.paint()
-    image = darken(image, shadow, 0.72)
+    image = darken(image, shadow, 0.3 + 0.35 * float(light.key[0]))
     image.paste(layer, (0, 0), layer)
     if not scene.on_wall:
-        image = ground.cover(image, _feet(scene, bodies, view, rng))
+        image = ground.cover(image, _feet(scene, view, rng))
+        image = ground.cover(image, _in_the_way(size, rng), blur=float(rng.uniform(1.5, 4)))
     return photograph(image, rng, blur=blur)
 
 
@@ -56,9 +58,9 @@ def daylight(rng: np.random.Generator) -> Light:
     towards = np.float32([np.cos(height) * np.cos(heading), np.sin(height), np.cos(height) * np.sin(heading) + 0.35])
     return Light(
         towards=towards / np.linalg.norm(towards),
-        key=np.float32([1.0, 0.96, 0.88]) * np.float32(0.45 + 0.5 * sun),
-        sky=np.float32([0.95, 1.0, 1.04]) * np.float32(0.58 - 0.18 * sun),
-        bounce=np.float32([0.36, 0.32, 0.22]),
+        key=np.float32([1.0, 0.97, 0.91]) * np.float32(0.5 + 0.5 * sun),
+        sky=np.float32([0.97, 1.0, 1.03]) * np.float32(0.7 - 0.2 * sun),
+        bounce=np.float32([0.46, 0.42, 0.33]),
     )
 
 
@@ -72,7 +74,8 @@ def _frame(scene: Arrangement, size: tuple[int, int], fill: float, rng: np.rando
     """Return the camera that lets the fruit bodies span a share of the frame, not quite in its middle."""
     sketch = View(scene.elevation, 1.0, (0.0, 0.0), size)
     parts = [part for body in scene.bodies(_SKETCH_DENSITY) for part in body]
-    across, down, _ = sketch.project(np.concatenate([part.position for part in parts], axis=1))
+    positions = np.concatenate([part.position for part in parts], axis=1)
+    across, down, _ = sketch.project(positions)
     wide, high = np.ptp(across), np.ptp(down)
     scale = fill * min(size[0] / wide, size[1] / high)
     middle = (float(across.max() + across.min()) / 2, float(down.max() + down.min()) / 2)
@@ -80,7 +83,21 @@ def _frame(scene: Arrangement, size: tuple[int, int], fill: float, rng: np.rando
     shift = rng.normal(0, slack, 2)
     x = size[0] * (0.5 + float(np.clip(shift[0], -0.3, 0.3))) - middle[0] * scale
     y = size[1] * (0.52 + float(np.clip(shift[1], -0.2, 0.2))) - middle[1] * scale
-    return View(scene.elevation, float(scale), (x, y), size)
+    view = View(scene.elevation, float(scale), (x, y), size)
+    area = positions.shape[1] / _SKETCH_DENSITY
+    share = min(1.0, float(np.sqrt(MOST_POINTS / (area * view.density))))
+    return replace(view, supersample=max(0.9, view.supersample * share))
+
+
+def _in_the_way(size: tuple[int, int], rng: np.random.Generator) -> list[tuple[float, float, float]]:
+    """Return where something close to the lens hides a part of the picture; mostly nowhere."""
+    if rng.random() < 0.75:
+        return []
+    count = int(rng.integers(1, 5))
+    return [
+        (float(rng.uniform(0, size[0])), float(size[1] * rng.uniform(0.9, 1.1)), float(rng.uniform(1.5, 2.8)))
+        for _ in range(count)
+    ]
 
 
 def _habitat(recipe: Recipe, rng: np.random.Generator) -> str:
@@ -97,11 +114,11 @@ def _horizon(scene: Arrangement, view: View, rng: np.random.Generator) -> tuple[
 
 
 def _feet(
-    scene: Arrangement, bodies: list[list[Points]], view: View, rng: np.random.Generator
+    scene: Arrangement, view: View, rng: np.random.Generator
 ) -> list[tuple[float, float, float]]:
     """Return where litter stands before the fruit bodies: around each base, on the viewer's side."""
     places = []
-    for one, body in zip(scene.placed, bodies, strict=True):
+    for one in scene.placed:
         if scene.lying or scene.elevation > 0.95:
             continue
         count = int(rng.integers(5, 14))

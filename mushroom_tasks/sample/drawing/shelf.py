@@ -26,7 +26,7 @@ def bracket(traits: Bracket, age: float, density: float, rng: np.random.Generato
     for surface in (upper, under):
         share = surface.radius / radius
         swing = np.cos(lobes * surface.angle + phase[0]) + 0.7 * np.cos((lobes + 3) * surface.angle + phase[1])
-        surface.position[1] += 0.05 * share**2 * swing
+        surface.position[1] += 0.03 * share**2 * swing
         wide = 1 + 0.07 * share * np.cos(lobes * surface.angle + phase[1])
         surface.position[0] *= wide
         surface.position[2] *= wide * deep
@@ -34,7 +34,7 @@ def bracket(traits: Bracket, age: float, density: float, rng: np.random.Generato
     speck = at(under.position[0] * 160, under.position[2] * 160, exponent=0.8)
     light = np.full(len(speck), 0.6, np.float32)
     parts.append(Points(under.position, under.normal, toned(traits.pores, 1 + 0.1 * speck), light))
-    return [part.keep(part.position[2] > -0.1) for part in parts]
+    return [part.keep(part.position[2] > -0.02) for part in parts]
 
 
 def _zoned(
@@ -51,16 +51,17 @@ def _zoned(
     fuzz = at(position[0] * 200 + seed, position[2] * 200, exponent=0.8)
     colour = colour * (1 + 0.07 * rings + 0.07 * traits.velvet * fuzz)
     slope = 0.25 * np.cos(warped * 34 + seed)
+    outward = normal.copy()
     normal[0] += slope * np.cos(angle)
     normal[2] += slope * np.sin(angle)
     light = 0.55 + 0.45 * smoothstep(position[2], 0.0, 0.35)
-    return Points(position, normalize(normal), colour.astype(np.float32), light.astype(np.float32), gloss=traits.gloss)
+    return Points(position, normalize(normal), colour.astype(np.float32), light.astype(np.float32), traits.gloss, outward=outward)
 
 
 def teeth(traits: Teeth, age: float, density: float, rng: np.random.Generator) -> list[Points]:
     """Return a cushion of radius about 1 whose spines hang down, attached at the origin."""
     size = 0.6 + 0.4 * age
-    count = int(330 * size)
+    count = int(260 * size)
     turn, drop = rng.uniform(0, np.pi, count), rng.uniform(-0.75, 0.8, count)
     out = np.sqrt(1 - drop**2 * 0.8)
     wide, high, deep = rng.uniform(0.8, 1.05), rng.uniform(0.65, 0.95), rng.uniform(0.55, 0.75)
@@ -69,12 +70,12 @@ def teeth(traits: Teeth, age: float, density: float, rng: np.random.Generator) -
     away = np.stack([np.cos(turn) * 0.25, np.full(count, -1.0), np.sin(turn) * 0.3], axis=1)
     away += rng.normal(0, 0.08, (count, 3))
     end = start + away * length[:, None]
-    radii = np.stack([np.full(count, 0.05), np.full(count, 0.018)], axis=1) * size
+    radii = np.stack([np.full(count, 0.06), np.full(count, 0.02)], axis=1) * size
     which, along, position, normal = tubes(np.float32(start), np.float32(end), np.float32(radii), density)
     spine, tip = np.float32(traits.spine)[:, None] / 255, np.float32(traits.tip)[:, None] / 255
     colour = (spine + (tip - spine) * along**2) * rng.normal(1, 0.05, count).astype(np.float32)[which]
     depth = np.hypot(start[which, 0] / wide, start[which, 2] / deep) / size
-    light = (0.45 + 0.4 * along) * (0.6 + 0.4 * np.clip(depth, 0, 1))
+    light = (0.6 + 0.4 * along) * (0.7 + 0.3 * np.clip(depth, 0, 1))
     spines = Points(position, normal, colour.astype(np.float32), light.astype(np.float32), gloss=0.1)
     return [spines, _cushion(traits, size, (wide, high, deep), density)]
 
