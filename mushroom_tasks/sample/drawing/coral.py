@@ -18,7 +18,9 @@ def coral(traits: Coral, age: float, density: float, rng: np.random.Generator) -
     """Return a tuft of branches about 1.6 high, base at y = 0."""
     size = 0.65 + 0.35 * age
     starts, ends, radii, levels = _branches(traits, rng)
-    which, along, position, normal = tubes(starts * size, ends * size, radii * size, density)
+    which, along, position, normal = tubes(
+        starts * size, ends * size, radii * size, density, rounded=levels > traits.forks
+    )
     level = levels[which] + along
     share = smoothstep(level, 0.2, 1.6)
     base, branch, tip = (np.float32(colour)[:, None] / 255 for colour in (traits.base, traits.branch, traits.tip))

@@ -99,10 +99,13 @@ def revolve(profile: Floats, density: float) -> Revolution:
     return Revolution(angle, at / np.float32(len(profile) - 1), radius, height, position, normal)
 
 
-def tubes(starts: Floats, ends: Floats, radii: Floats, density: float) -> tuple[NDArray[np.intp], Floats, Floats, Floats]:
+def tubes(
+    starts: Floats, ends: Floats, radii: Floats, density: float, *, rounded: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.intp], Floats, Floats, Floats]:
     """Return points on S tapered tubes: which tube, place along it (0..1), position and normal (3, N).
 
-    `starts` and `ends` are (S, 3), `radii` (S, 2) at start and end. Ends are rounded off.
+    `starts` and `ends` are (S, 3), `radii` (S, 2) at start and end. Ends are rounded off, or only
+    those of the tubes that `rounded` (S,) names.
     """
     axis = ends - starts
     length = np.linalg.norm(axis, axis=1).astype(np.float32)
@@ -118,8 +121,10 @@ def tubes(starts: Floats, ends: Floats, radii: Floats, density: float) -> tuple[
     second = np.cross(axis, first)
     thick, thin = np.float32(radii.T)
     radius = thick[which] * (1 - along) + thin[which] * along
-    # The last bit of a tube closes like a fingertip.
+    # The last bit closes like a fingertip.
     close = np.clip((along - 1) * length[which] / np.maximum(thin[which], 1e-4) + 1, 0, 1)
+    if rounded is not None:
+        close = close * rounded[which]
     radius = radius * np.sqrt(1 - close**2 * 0.98)
     axis, first, second, start = (
         np.take(np.float32(rows.T), which, axis=1) for rows in (axis, first, second, starts)

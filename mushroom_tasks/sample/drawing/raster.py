@@ -101,7 +101,7 @@ def render(bodies: Sequence[Points], view: View, light: Light) -> Image.Image:
     # Where an index repeats, the last, that is the nearest, stays.
     canvas[np.concatenate(pixels)[order]] = np.concatenate(colours)[order]
     image = Image.fromarray(canvas.view(np.uint8).reshape(height, width, 4), "RGBA")
-    image = image.resize(view.size, Image.Resampling.BOX if view.supersample > 1 else Image.Resampling.BICUBIC)
+    image = image.resize(view.size, Image.Resampling.HAMMING)
     image.putalpha(image.getchannel("A").point(lambda alpha: min(255, int(alpha * _ALPHA_GAIN))))
     return image
 
