@@ -91,8 +91,8 @@ def _summary(rows: pa.Table, fingerprint: str) -> str:
         f"{rows.num_rows:,} photos of {_distinct(rows, 'scientific_name'):,} species, from "
         f"{_distinct(rows, 'observation_uuid'):,} observations by {_distinct(rows, 'observer_id'):,} observers at "
         f"[iNaturalist]({INATURALIST_SITE}). {rows.num_rows - pruned:,} are kept, {pruned:,} are flagged as pruned.\n\n"
-        "`pruned.parquet` has one row per photo, `attribution.csv` the credit line of each, `species.json` the species, "
-        "`dataset.json` the counts for programs, `overview.png` the species at a glance."
+        "`pruned.parquet` has one row per photo, `attribution.csv` the credit line of each, `species.json` the "
+        "species, `dataset.json` the counts for programs, `overview.png` the species at a glance."
     )
 
 

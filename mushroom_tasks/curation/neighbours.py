@@ -1,13 +1,14 @@
-"""How near the photos of one class are to each other, and to photos by other people.
+"""How near the photos of one class are to each other and to photos by other people, and how near is near enough.
 
 Distances are Euclidean between features of unit length: 0 for the same direction, 2 for the opposite one.
 
     near = by_others(distances(unit(features)), observers)
-    k_distances(near, min_samples=4)
+    choose_eps({"Amanita muscaria": k_distances(near, min_samples=4)}, fixed=None)
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,12 @@ FARTHEST = 2.0  # between unit vectors
 UNRELATED = 3.0  # stands for "no neighbour": finite for scikit-learn, yet beyond every eps
 _CROWD = 0.5  # share of a class beyond which one observer's photos must vouch for each other
 _BLOCK = 1024  # rows of the distance matrix at once
+
+_TYPICAL, _NEAREST = 0.4, 0.1  # quantiles of the k-distances, below what junk can reach
+_QUANTILE_GAP = 1.028  # between these two, in standard deviations of a normal distribution
+_DEVIATIONS = 4.0  # from the typical quantile to eps; the tail of real k-distances is longer than a normal one
+_STEADYING = 100  # photos a class needs for its own quantile to weigh as much as the data set's
+_SMALLEST_EPS = 2e-3  # below it float32 cannot tell unit vectors apart
 
 Distances = NDArray[np.float32]
 
@@ -61,3 +68,23 @@ def k_distances(near: Distances, min_samples: int) -> NDArray[np.float32]:
     Within eps exactly where DBSCAN makes the photo a core sample.
     """
     return np.partition(near, min_samples - 1, axis=1)[:, min_samples - 1]
+
+
+def choose_eps(k_distances_by_class: Mapping[str, NDArray[np.float32]], fixed: float | None) -> dict[str, float]:
+    """Return eps per class from its k-distances, steadied by those of all classes; or the fixed one for each.
+
+    How, and why not from the knee of the curve, is told in `prune`.
+    """
+    if fixed is not None:
+        return dict.fromkeys(k_distances_by_class, fixed)
+    if not k_distances_by_class:
+        return {}
+    typical = {name: float(np.quantile(values, _TYPICAL)) for name, values in k_distances_by_class.items()}
+    gaps = [typical[name] - np.quantile(values, _NEAREST) for name, values in k_distances_by_class.items()]
+    steady = float(np.median(list(typical.values())))
+    margin = _DEVIATIONS * float(np.median(gaps)) / _QUANTILE_GAP
+    chosen = {}
+    for name, values in k_distances_by_class.items():
+        own = len(values) / (len(values) + _STEADYING)
+        chosen[name] = float(np.clip(own * typical[name] + (1 - own) * steady + margin, _SMALLEST_EPS, FARTHEST))
+    return chosen

@@ -13,9 +13,9 @@ person. A photo is typical of its class when photos *by other people* look like 
    (The knee of the curve, the usual advice, jumps with single photos in classes of this size.)
 4. DBSCAN with these distances. Only core samples count as typical, as in DBSCAN* (Campello et al. 2013): a border
    sample hangs on by one chance neighbour. The rest is `noise`.
-5. `stray_cluster`: clusters apart from the main one that fewer than min_samples observers vouch for, and noise that
-   forms a cluster of its own once photos of the same observer count. A second look that several people photographed
-   (young, old, from below) survives.
+5. `stray_cluster`: small clusters apart from the main one that fewer than min_samples observers vouch for, and noise
+   that forms a cluster of its own once photos of the same observer count. A second look that several people
+   photographed (young, old, from below) survives.
 
 Needs scikit-learn, imported when it prunes. Cost: O(n^2) time and 4 n^2 bytes for a class of n photos.
 
@@ -32,14 +32,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mushroom_tasks.curation.neighbours import FARTHEST, Distances, by_others, distances, k_distances, unit
+from mushroom_tasks.curation.neighbours import Distances, by_others, choose_eps, distances, k_distances, unit
 from mushroom_tasks.errors import CurationError
 from mushroom_tasks.settings import PruningSettings
 
@@ -48,12 +47,8 @@ logger = logging.getLogger(__name__)
 NOISE = "noise"
 STRAY_CLUSTER = "stray_cluster"
 
-_TYPICAL, _NEAREST = 0.4, 0.1  # quantiles of the k-distances, below what junk can reach
-_QUANTILE_GAP = 1.028  # between these two, in standard deviations of a normal distribution
-_DEVIATIONS = 4.0  # from the typical quantile to eps; the tail of real k-distances is longer than a normal one
-_STEADYING = 100  # photos a class needs for its own quantile to weigh as much as the data set's
-_SMALLEST_EPS = 2e-3  # below it float32 cannot tell unit vectors apart
 _STEEPNESS = 8  # of the score around eps: distances in high dimensions differ by little
+_SMALL = 0.5  # of the main cluster's photos; a larger cluster is no stray, whoever took it
 _FARTHEST_SCORED = 4.0  # in eps; the score is 1 long before
 
 
@@ -107,7 +102,7 @@ class _Clusters:
 
     label: NDArray[np.int32]
     reason: NDArray[np.object_]
-    distance: NDArray[np.float64]  # beyond eps exactly where there is a reason
+    distance: NDArray[np.float64]  # beyond eps where there is a reason
 
 
 def prune(
@@ -138,7 +133,7 @@ def prune(
     # Below twice min_samples an observer with half of the photos would leave the others no neighbourhood.
     least = max(settings.min_class_size, 2 * settings.min_samples)
     large = {name: rows for name, rows in members.items() if len(rows) >= least}
-    eps_by_class = _choose_eps(
+    eps_by_class = choose_eps(
         {
             name: k_distances(_by_others(embeddings, observers, rows), settings.min_samples)
             for name, rows in large.items()
@@ -200,23 +195,6 @@ def _by_others(embeddings: NDArray[Any], observers: NDArray[np.int64], rows: NDA
     return by_others(distances(unit(embeddings[rows])), observers[rows])
 
 
-def _choose_eps(k_distances_by_class: Mapping[str, NDArray[np.float32]], fixed: float | None) -> dict[str, float]:
-    """Return eps per class from its k-distances, steadied by those of all classes; or the fixed one."""
-    if fixed is not None:
-        return dict.fromkeys(k_distances_by_class, fixed)
-    if not k_distances_by_class:
-        return {}
-    typical = {name: float(np.quantile(values, _TYPICAL)) for name, values in k_distances_by_class.items()}
-    gaps = [typical[name] - np.quantile(values, _NEAREST) for name, values in k_distances_by_class.items()]
-    steady = float(np.median(list(typical.values())))
-    margin = _DEVIATIONS * float(np.median(gaps)) / _QUANTILE_GAP
-    chosen = {}
-    for name, values in k_distances_by_class.items():
-        own = len(values) / (len(values) + _STEADYING)
-        chosen[name] = float(np.clip(own * typical[name] + (1 - own) * steady + margin, _SMALLEST_EPS, FARTHEST))
-    return chosen
-
-
 def _prune_class(
     result: Pruning,
     name: str,
@@ -227,7 +205,7 @@ def _prune_class(
 ) -> None:
     eps = result.eps_by_class[name]
     clusters = _cluster(distances(unit(embeddings[rows])), observers[rows], eps, settings.min_samples)
-    flagged = clusters.distance > eps
+    flagged = np.array([reason is not None for reason in clusters.reason])
     outlier = _most_outlying(clusters.distance, flagged, int(len(rows) * settings.max_pruned_share + 1e-9))
     reason = clusters.reason.copy()
     reason[~outlier] = None
@@ -239,7 +217,7 @@ def _prune_class(
         photos=len(rows),
         observers=len(np.unique(observers[rows])),
         eps=eps,
-        clusters=int(clusters.label.max()) + 1,
+        clusters=len(np.unique(clusters.label[clusters.label >= 0])),
         noise=int(np.sum(reason == NOISE)),
         stray_cluster=int(np.sum(reason == STRAY_CLUSTER)),
         held_back=int(flagged.sum() - outlier.sum()),
@@ -257,7 +235,7 @@ def _cluster(near: Distances, observers: NDArray[np.int64], eps: float, min_samp
     enough = min(min_samples, len(np.unique(observers[main])))
     for cluster in range(1, label.max() + 1):
         stray = label == cluster
-        if len(np.unique(observers[stray])) < enough:
+        if len(np.unique(observers[stray])) < enough and stray.sum() < _SMALL * main.sum():
             reason[stray] = STRAY_CLUSTER
             nearest = np.sort(others[np.ix_(stray, main)], axis=1)
             distance[stray] = nearest[:, min(min_samples - 1, nearest.shape[1]) - 1]
@@ -266,7 +244,7 @@ def _cluster(near: Distances, observers: NDArray[np.int64], eps: float, min_samp
     if len(noise) >= min_samples:
         series = _dbscan(near[np.ix_(noise, noise)], eps, min_samples)
         reason[noise[series >= 0]] = STRAY_CLUSTER
-        label[noise] = np.where(series >= 0, series + label.max() + 1, -1)
+        label[noise] = np.where(series >= 0, series + max(label.max() + 1, 1), -1)
     return _Clusters(label.astype(np.int32), reason, distance)
 
 

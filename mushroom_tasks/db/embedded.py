@@ -93,7 +93,7 @@ def url(home: Path, database: str = "mushroom") -> str:
 def stop(home: Path) -> None:
     """Stop the server of `home` cleanly, ending its connections; silent where it is not running."""
     pgdata = _pgdata(home)
-    if not (pgdata / "postmaster.pid").exists():
+    if not _has_pid_file(pgdata):
         return
     with _locked(pgdata):
         if _live_postmaster(pgdata) is None:
@@ -161,10 +161,17 @@ def _run(command: list[str], account: pwd.struct_passwd | None) -> subprocess.Co
 
 def _ping(pgdata: Path) -> int:
     """Return pg_isready's answer: 0 accepts connections, 1 starts or stops, 2 no answer."""
-    if not (pgdata / "postmaster.pid").exists():
+    if not _has_pid_file(pgdata):
         return 2
     address = ["-h", str(_socket_folder(pgdata)), "-p", str(PORT), "-U", USER, "-d", USER, "-t", "5"]
     return _run([_program("pg_isready"), *address], None).returncode
+
+
+def _has_pid_file(pgdata: Path) -> bool:
+    try:
+        return (pgdata / "postmaster.pid").exists()
+    except PermissionError as error:
+        raise ServiceError(f"{pgdata} belongs to another user: {error}. Use a MUSHROOM_HOME of your own.") from error
 
 
 def _socket_folder(pgdata: Path) -> Path:
@@ -184,22 +191,21 @@ def _locked(pgdata: Path) -> Iterator[None]:
     pgdata.parent.mkdir(parents=True, exist_ok=True)
     path = pgdata.with_name("postgres.lock")
     try:
-        file = path.open("ab")
+        # Only for reading: the file may be root's, who started or stopped this server once.
+        file = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
     except PermissionError as error:
-        raise ServiceError(f"{path} belongs to another user: {error}. Use a MUSHROOM_HOME of your own.") from error
-    with file:
+        raise ServiceError(f"{path} cannot be opened: {error}. Use a MUSHROOM_HOME of your own.") from error
+    try:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(file)
 
 
 def _account(pgdata: Path) -> pwd.struct_passwd | None:
     """Return who the server runs as, or None for ourselves."""
     owner = pgdata.stat().st_uid if pgdata.exists() else None
     if os.geteuid() != 0:
-        if owner not in (None, os.geteuid()):
-            raise ServiceError(
-                f"{pgdata} belongs to user id {owner}, this is {os.geteuid()}. Use another MUSHROOM_HOME."
-            )
         return None
     try:
         return pwd.getpwuid(owner) if owner else pwd.getpwnam(SYSTEM_USER)

@@ -29,6 +29,7 @@ from mushroom_tasks.errors import ServiceError
 from mushroom_tasks.local.environment import inherited
 
 _CLOCK_STEP = 3.0  # seconds by which a creation time may seem to move when the system's clock is set
+_KILL_SECONDS = 10.0  # until the kernel has taken away what was killed
 _LOG_TAIL = 30  # lines
 _MARK = "MUSHROOM_SERVICE"
 _children: list[subprocess.Popen[bytes]] = []  # kept, so that the ones that end are reaped
@@ -144,12 +145,11 @@ def stop(processes: Iterable[Process], grace: float = 10.0) -> None:
             with suppress(psutil.NoSuchProcess):
                 leader.send_signal(signal.SIGTERM)
     _wait(stopping, grace, leaders_only=True)
-    for number, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 10.0)):
-        for member in _living(stopping):
-            with suppress(psutil.NoSuchProcess):
-                member.send_signal(number)
-        if _wait(stopping, patience, leaders_only=False):
-            break
+    # Not asked again: a task that is told to end would report itself as failed, one that is cut off runs again.
+    for member in _living(stopping):
+        with suppress(psutil.NoSuchProcess):
+            member.kill()
+    _wait(stopping, _KILL_SECONDS, leaders_only=False)
     for process in stopping:
         if left := process.members():
             raise ServiceError(f"{process.name} cannot be stopped: processes {[p.pid for p in left]} stay alive.")
@@ -184,10 +184,12 @@ def _find(record: _Record) -> psutil.Process | None:
 
 def _session(leader: int, mark: str) -> list[psutil.Process]:
     found = []
-    for process in psutil.process_iter():
+    for pid in psutil.pids():
         with suppress(psutil.Error, OSError):
-            in_session = os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE
-            if in_session and process.environ().get(_MARK) == mark:
+            if os.getsid(pid) != leader:
+                continue
+            process = psutil.Process(pid)
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(_MARK) == mark:
                 found.append(process)
     return found
 

@@ -32,7 +32,7 @@ from mushroom_tasks.manifests import DOWNLOADS
 from mushroom_tasks.photos.fetch import PhotoSource, open_source
 from mushroom_tasks.photos.store import photo_path
 from mushroom_tasks.progress import Progress
-from mushroom_tasks.settings import DownloadSettings
+from mushroom_tasks.settings import DownloadSettings, PhotoSize
 from mushroom_tasks.storage import Store
 
 _BATCH = 8192  # rows turned between Arrow and Python at once
@@ -79,7 +79,7 @@ def download(
     source
         Bucket in iNaturalist's layout: an HTTP(S) address or a folder.
     store
-        Where photos are kept, at `photo_path(photo_id, extension)`.
+        Where photos are kept, at `photo_path(size, photo_id, extension)`.
     settings
         Size, bounds, tries and timeout.
     progress_folder
@@ -98,7 +98,7 @@ def download(
     wanted = rows.select(["photo_id", "extension"]).group_by("photo_id").aggregate([("extension", "min")])
     known = _known(earlier)
     with Progress("download", wanted.num_rows, "photos", progress_folder) as progress:
-        run = _Run(store, progress, known)
+        run = _Run(store, settings.size, progress, known)
         asyncio.run(run.all(_requests(wanted), source, settings))
         return run.table()
 
@@ -134,8 +134,8 @@ def check_failed_ratio(table: pa.Table, max_failed_ratio: float) -> None:
 class _Run:
     """One call of `download`: a pool of workers over the requests, and the rows they add."""
 
-    def __init__(self, store: Store, progress: Progress, known: Mapping[int, _Photo]) -> None:
-        self._store, self._progress, self._known = store, progress, known
+    def __init__(self, store: Store, size: PhotoSize, progress: Progress, known: Mapping[int, _Photo]) -> None:
+        self._store, self._size, self._progress, self._known = store, size, progress, known
         # A decoded photo takes up to 300 MB and a processor: threads that wait for disks may be many, these not.
         self._decoders = BoundedSemaphore(os.cpu_count() or 1)
         self._counts = Counter(ok=0, failed=0, kept=0, bytes=0)
@@ -175,7 +175,7 @@ class _Run:
 
     async def _one(self, photo_id: int, extension: str, source: PhotoSource, threads: Executor) -> _Photo:
         in_thread = asyncio.get_running_loop().run_in_executor
-        path = photo_path(photo_id, extension)
+        path = photo_path(self._size, photo_id, extension)
         kept = await in_thread(threads, self._kept, path, self._known.get(photo_id))
         if kept:
             self._counts["kept"] += 1

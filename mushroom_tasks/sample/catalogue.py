@@ -1,6 +1,6 @@
 """The invented species of the sample bucket, with their invented taxonomy and how they are drawn.
 
-    SPECIES[0].name      # "Stellavolva rubriceps"
+SPECIES[0].name      # "Stellavolva rubriceps"
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """From a drawn image to the bytes of a bucket's file, whole or broken in the ways that real ones are.
 
-    encode(image, "")            # a JPEG, as medium.jpg usually is
-    encode(image, "truncated")   # the first part of one
-    UNDRAWN["html"]              # what is found where there is no photo at all
+encode(image, "")            # a JPEG, as medium.jpg usually is
+encode(image, "truncated")   # the first part of one
+UNDRAWN["html"]              # what is found where there is no photo at all
 """
 
 from __future__ import annotations

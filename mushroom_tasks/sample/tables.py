@@ -33,7 +33,17 @@ _TRUTH = "photo_id label true_label kind fault"
 _LICENSES = ("CC-BY-NC", "CC-BY", "CC0", "CC-BY-NC-SA", "CC-BY-NC-ND", "CC-BY-SA")
 _LICENSE_SHARES = (0.6, 0.18, 0.1, 0.05, 0.05, 0.02)
 _ORIGINAL_SIZES = ((2048, 1536), (1536, 2048), (2048, 1365), (1600, 1200), (2048, 2048))
-_NAMES = ("", "O'Brien \"Bri\"", "Åsa Öberg", "Łukasz Żak", "菌子", 'R. "Rob" Vane', "D'Arcy Lunn", "Zoë", "Ines Portela")
+_NAMES = (
+    "",
+    'O\'Brien "Bri"',
+    "Åsa Öberg",
+    "Łukasz Żak",
+    "菌子",
+    'R. "Rob" Vane',
+    "D'Arcy Lunn",
+    "Zoë",
+    "Ines Portela",
+)
 _MISSING_TAXON_ID = 9_999_999
 _OTHER_PHOTO_ID = 31_000_000  # photos that have no file
 _VARIETY_EVERY = 9

@@ -1,7 +1,7 @@
 """The invented taxonomy of the sample bucket, below iNaturalist's real roots.
 
-    taxonomy = build_taxonomy()
-    taxonomy.ids["Stellavolva rubriceps"]
+taxonomy = build_taxonomy()
+taxonomy.ids["Stellavolva rubriceps"]
 """
 
 from __future__ import annotations

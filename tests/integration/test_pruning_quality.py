@@ -66,7 +66,7 @@ def test_prune__finds_junk_and_series_among_real_photos(shared_bucket: Path) -> 
     junk, series, clean = (np.isin(kinds, names) for names in (("junk", "clump"), "clump", "clean"))
     found = (result.is_outlier & junk).sum()
     f1 = 2 * found / (result.is_outlier.sum() + junk.sum())
-    # Noise of DBSCAN at its best fixed eps: F1 0.78 with a third of the series.
+    # On all species, noise of DBSCAN at its best fixed eps reaches F1 0.78 with a third of the series.
     assert f1 >= 0.85
     assert result.is_outlier[series].mean() >= 0.7
     assert result.is_outlier[clean].mean() <= 0.02

@@ -141,7 +141,7 @@ class Bucket:
     async def _serve(self) -> web.AppRunner:
         app = web.Application()
         app.router.add_get("/photos/{photo_id}/{name}", self._answer)
-        app.router.add_get("/else/{name}", body(_photo()))
+        app.router.add_get("/else/{name}", body(photo()))
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -106,7 +106,8 @@ def test_export__equal_zero_points_are_stored_once(exported):
     graph = model.Subgraphs(0)
     places = set()
     for number in range(graph.TensorsLength()):
-        points = graph.Tensors(number).Quantization().ZeroPointAsNumpy()
+        quantization = graph.Tensors(number).Quantization()
+        points = quantization.ZeroPointAsNumpy() if quantization else None
         if isinstance(points, np.ndarray) and len(points) == 24:
             places.add(points.__array_interface__["data"][0])
     assert len(places) == 1

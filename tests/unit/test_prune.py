@@ -107,6 +107,12 @@ def test_prune__keeps_a_second_look_that_several_people_photographed() -> None:
     assert result.report["badia"].clusters == 2
 
 
+def test_prune__keeps_a_large_cluster_of_few_observers() -> None:
+    photos = forest().add("badia", "elsewhere", 30, [77, 78, 79], spread=0.5)
+    result = photos.prune()
+    assert not result.is_outlier[photos.rows("badia", "elsewhere")].any()
+
+
 def test_prune__main_cluster_is_label_0() -> None:
     photos = forest().add("badia", "underside", 12, [11, 12, 13, 14, 60, 61], spread=0.5)
     result = photos.prune()
@@ -223,6 +229,7 @@ def test_prune__rules_hold_for_any_photos(data: st.DataObject) -> None:
     assert (result.outlier_score[result.is_outlier] > 0.5).all()
     assert [reason in (NOISE, STRAY_CLUSTER) for reason in result.reason] == result.is_outlier.tolist()
     assert (result.cluster_label >= -1).all()
+    assert (result.cluster_label[result.is_outlier] != 0).all()
     for name in np.unique(classes):
         pruned = result.is_outlier[classes == name]
         assert pruned.sum() <= wanted.max_pruned_share * len(pruned)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +54,9 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, TrainingResult]]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, TrainingResult]:
     run = Run(tmp_path_factory.mktemp("trained"))
-    yield run, run.train()
+    return run, run.train()
 
 
 def test_train__leaves_model_history_and_curves(trained: tuple[Run, TrainingResult]) -> None:

@@ -1,6 +1,6 @@
 """Cap, gills or pores, stem, ring and volva.
 
-    agaric(traits, age=0.6, density=4000.0, rng=np.random.default_rng(1))      # list of Points, base at y = 0
+agaric(traits, age=0.6, density=4000.0, rng=np.random.default_rng(1))      # list of Points, base at y = 0
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from mushroom_tasks.sample.drawing.captexture import cap_texture, look_up
+from mushroom_tasks.sample.drawing.floats import Floats, floats
 from mushroom_tasks.sample.drawing.noise import at, smoothstep
 from mushroom_tasks.sample.drawing.points import (
-    Floats,
     Points,
     Revolution,
     direction,
@@ -23,7 +23,7 @@ from mushroom_tasks.sample.drawing.recipe import Agaric
 
 _BURIED = 0.12
 _SOIL = (0.36, 0.28, 0.2)
-_UP = np.float32([0, 1, 0])
+_UP = floats([0, 1, 0])
 
 
 def agaric(traits: Agaric, age: float, density: float, rng: np.random.Generator) -> list[Points]:
@@ -65,15 +65,15 @@ class _CapShape:
         top = height * (1 - rho**power) ** (0.62 + 0.2 * self._age)
         top += traits.umbo * np.exp(-((rho / 0.2) ** 2))
         top -= traits.depression * self._age * np.exp(-((rho / 0.42) ** 2))
-        return np.asarray(top + 0.12 * max(0.0, self._age - 0.7) * rho**6, dtype=np.float32)
+        return floats(top + 0.12 * max(0.0, self._age - 0.7) * rho**6)
 
     def _under_height(self, rho: Floats) -> Floats:
         flesh = self._traits.flesh * (1 - rho**1.6) + 0.05
         ceiling = self._top_height(rho) - flesh
-        rim = float(self._top_height(np.float32([1.0]))[0]) - 0.05
+        rim = float(self._top_height(floats([1.0]))[0]) - 0.05
         sag = 0.45 + 0.25 * self._age
         height = rim * sag + ceiling * (1 - sag)
-        return np.asarray(np.minimum(height, ceiling) - self._traits.decurrent * (1 - rho) ** 2, dtype=np.float32)
+        return floats(np.minimum(height, ceiling) - self._traits.decurrent * (1 - rho) ** 2)
 
     def points(self, density: float) -> list[Points]:
         top = np.stack([self._rho, self._top], axis=1) * self._radius
@@ -102,7 +102,9 @@ class _CapShape:
         surface.normal[0] -= bump[0]
         surface.normal[2] -= bump[1]
         light = np.ones(len(x), np.float32)
-        return Points(surface.position, normalize(surface.normal), colour, light, gloss=self._traits.gloss, outward=outward)
+        return Points(
+            surface.position, normalize(surface.normal), colour, light, gloss=self._traits.gloss, outward=outward
+        )
 
     def _lower(self, surface: Revolution) -> Points:
         share = surface.radius / self._radius
@@ -124,7 +126,7 @@ class _CapShape:
 def _gills(surface: Revolution, share: Floats, count: int) -> tuple[Floats, Floats]:
     """Return how far each point lies out on a gill's edge (1) or between two (0), and the slope across it."""
     wander = at(surface.angle * 40, share * 25) * 0.12
-    turn = surface.angle / np.float32(2 * np.pi)
+    turn = surface.angle / floats(2 * np.pi)
     phase = turn * (2 * count) + wander
     # Short gills between the long ones, from the margin halfway in.
     full = smoothstep(share, 0.45, 0.6)
@@ -138,7 +140,7 @@ def _gills(surface: Revolution, share: Floats, count: int) -> tuple[Floats, Floa
 def _pores(surface: Revolution, radius: float) -> Floats:
     fine = 150 / radius
     holes = at(surface.position[0] * fine, surface.position[2] * fine, exponent=0.7)
-    return np.asarray(0.85 - 0.5 * smoothstep(holes, 0.2, 1.4), dtype=np.float32)
+    return floats(0.85 - 0.5 * smoothstep(holes, 0.2, 1.4))
 
 
 def _stem(
@@ -156,7 +158,7 @@ def _stem(
     angle, seed = surface.angle, float(rng.uniform(0, 500))
     colour = _mix(traits.stem_base, traits.stem, smoothstep(up + 0.12 * at(angle * 30, up * 90 + seed), 0.02, 0.65))
     soil = smoothstep(surface.height + 0.03 * at(angle * 40, surface.radius * 300), 0.04, -_BURIED * 0.6)
-    colour += (np.float32(_SOIL)[:, None] * (1 + 0.2 * at(angle * 60, surface.radius * 400)) - colour) * soil * 0.8
+    colour += (floats(_SOIL)[:, None] * (1 + 0.2 * at(angle * 60, surface.radius * 400)) - colour) * soil * 0.8
     fibres = at(angle * 60 + seed, up * 14, exponent=1.0)
     colour *= 1 + 0.09 * fibres
     if traits.net > 0:
@@ -187,7 +189,9 @@ def _ring(
 
 def _volva(traits: Agaric, thick: float, density: float, rng: np.random.Generator) -> Points:
     t = np.linspace(0, 1, 14)
-    profile = np.stack([thick * (1.4 + 0.9 * np.sin(t * 2.6)) * np.sqrt(np.clip(t / 0.1, 0, 1)), -_BURIED - 0.02 + 0.45 * t], axis=1)
+    profile = np.stack(
+        [thick * (1.4 + 0.9 * np.sin(t * 2.6)) * np.sqrt(np.clip(t / 0.1, 0, 1)), -_BURIED - 0.02 + 0.45 * t], axis=1
+    )
     surface = revolve(profile, density * 1.2)
     angle = surface.angle
     rim = 0.7 + 0.12 * np.cos(3 * angle + rng.uniform(0, 6)) + 0.06 * at(angle * 40, angle * 0)
@@ -199,11 +203,11 @@ def _volva(traits: Agaric, thick: float, density: float, rng: np.random.Generato
 
 def _bent(position: Floats, length: float, bend: Floats) -> Floats:
     share = np.clip(position[1] / length, 0, 1.2) ** 2
-    position[0] += np.float32(bend[0]) * share
-    position[2] += np.float32(bend[1]) * share
+    position[0] += floats(bend[0]) * share
+    position[2] += floats(bend[1]) * share
     return position
 
 
 def _mix(first: tuple[int, int, int], second: tuple[int, int, int], share: Floats) -> Floats:
-    low, high = np.float32(first)[:, None] / 255, np.float32(second)[:, None] / 255
-    return np.asarray(low + (high - low) * share, dtype=np.float32)
+    low, high = floats(first)[:, None] / 255, floats(second)[:, None] / 255
+    return floats(low + (high - low) * share)

@@ -1,6 +1,6 @@
 """Builds a fruit body of any form from its traits.
 
-    build(recipe.body, age=0.6, density=4000.0, rng=np.random.default_rng(3))
+build(recipe.body, age=0.6, density=4000.0, rng=np.random.default_rng(3))
 """
 
 from __future__ import annotations

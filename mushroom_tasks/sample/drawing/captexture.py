@@ -1,7 +1,7 @@
 """What covers a cap, painted on a disc: colour from centre to margin, fibres, scales, zones, warts, dirt.
 
-    colours, relief = cap_texture(traits, age=0.5, side=256, rng=rng)
-    colour, bump = look_up(colours, relief, x, z)       # x, z within the unit circle
+colours, relief = cap_texture(traits, age=0.5, side=256, rng=rng)
+colour, bump = look_up(colours, relief, x, z)       # x, z within the unit circle
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from mushroom_tasks.sample.drawing.floats import Floats, floats
 from mushroom_tasks.sample.drawing.noise import field, smoothstep
-from mushroom_tasks.sample.drawing.points import Floats
 from mushroom_tasks.sample.drawing.recipe import Agaric
 
 
@@ -22,7 +22,7 @@ def cap_texture(traits: Agaric, age: float, side: int, rng: np.random.Generator)
     lumps = field(rng, (side, side), feature=side / 3)
     fine = field(rng, (side, side), feature=side / 16, exponent=1.0)
     share = smoothstep(rho + 0.08 * lumps, 0.1, 0.95)
-    centre, margin = np.float32(traits.cap) / 255, np.float32(traits.margin) / 255
+    centre, margin = floats(traits.cap) / 255, floats(traits.margin) / 255
     colours = centre + (margin - centre) * share[..., None]
     value = 1 + 0.05 * lumps + 0.03 * fine - 0.08 * age * smoothstep(rho, 0.85, 1.0)
     relief = 0.006 * side / 100 * fine + 0.02 * lumps
@@ -78,8 +78,8 @@ def _fibres(side: int, traits: Agaric, rng: np.random.Generator) -> Floats:
     ).tolist()
     for line, tone in zip(ends, shade, strict=True):
         draw.line(line, fill=tone, width=1)
-    soft = np.asarray(image.filter(ImageFilter.GaussianBlur(0.6)), dtype=np.float32)
-    return np.asarray((soft - 128) / 128 * (0.15 + traits.fibres), dtype=np.float32)
+    soft = floats(image.filter(ImageFilter.GaussianBlur(0.6)))
+    return floats((soft - 128) / 128 * (0.15 + traits.fibres))
 
 
 def _warts(
@@ -104,11 +104,11 @@ def _warts(
     for outline in outlines:
         draw.polygon(outline, fill=255)
     small = image.resize((side, side), Image.Resampling.BOX)
-    mask = np.asarray(small.filter(ImageFilter.GaussianBlur(side / 400)), dtype=np.float32) / 255
-    halo = np.asarray(small.filter(ImageFilter.GaussianBlur(side / 60)), dtype=np.float32) / 255
+    mask = floats(small.filter(ImageFilter.GaussianBlur(side / 400))) / 255
+    halo = floats(small.filter(ImageFilter.GaussianBlur(side / 60))) / 255
     shade = 1 - 0.28 * np.clip(halo - mask, 0, 1)
     grain = 1 + 0.07 * field(rng, (side, side), feature=side / 24, exponent=0.8)
-    cover = np.float32(traits.wart_colour) / 255 * grain[..., None]
+    cover = floats(traits.wart_colour) / 255 * grain[..., None]
     mixed = colours * shade[..., None] * (1 - mask[..., None]) + cover * mask[..., None]
     return mixed, relief + 0.085 * halo * (mask > 0.05)
 
@@ -122,10 +122,10 @@ def _dirt(colours: Floats, rng: np.random.Generator) -> Floats:
         x, y = rng.uniform(0, side, 2)
         radius = rng.uniform(0.003, 0.012) * side
         draw.ellipse((x - radius, y - radius * 0.7, x + radius, y + radius * 0.7), fill=int(rng.integers(90, 220)))
-    mask = np.asarray(image.filter(ImageFilter.GaussianBlur(0.5)), dtype=np.float32)[..., None] / 255
-    soil = np.float32([0.24, 0.17, 0.11])
+    mask = floats(image.filter(ImageFilter.GaussianBlur(0.5)))[..., None] / 255
+    soil = floats([0.24, 0.17, 0.11])
     colours = colours * (1 - mask) + soil * mask
     if rng.random() < 0.25:
         bite = smoothstep(field(rng, (side, side), feature=side / 4, exponent=2.0), 1.5, 1.7)[..., None] * 0.7
-        colours = colours * (1 - bite) + np.float32([0.88, 0.84, 0.74]) * bite
-    return np.asarray(colours, dtype=np.float32)
+        colours = colours * (1 - bite) + floats([0.88, 0.84, 0.74]) * bite
+    return floats(colours)

@@ -1,14 +1,15 @@
 """Coral fungi: a trunk that forks again and again.
 
-    coral(traits, age=0.6, density=4000.0, rng=rng)
+coral(traits, age=0.6, density=4000.0, rng=rng)
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from mushroom_tasks.sample.drawing.floats import Floats, floats
 from mushroom_tasks.sample.drawing.noise import smoothstep
-from mushroom_tasks.sample.drawing.points import Floats, Points, tubes
+from mushroom_tasks.sample.drawing.points import Points, tubes
 from mushroom_tasks.sample.drawing.recipe import Coral
 
 _MAIN_BRANCHES = (11, 17)
@@ -23,7 +24,7 @@ def coral(traits: Coral, age: float, density: float, rng: np.random.Generator) -
     )
     level = levels[which] + along
     share = smoothstep(level, 0.2, 1.6)
-    base, branch, tip = (np.float32(colour)[:, None] / 255 for colour in (traits.base, traits.branch, traits.tip))
+    base, branch, tip = (floats(colour)[:, None] / 255 for colour in (traits.base, traits.branch, traits.tip))
     colour = base + (branch - base) * share
     colour += (tip - colour) * smoothstep(level, traits.forks + 0.35, traits.forks + 0.9)
     colour *= rng.normal(1, 0.05, len(levels)).astype(np.float32)[which]
@@ -36,8 +37,8 @@ def coral(traits: Coral, age: float, density: float, rng: np.random.Generator) -
 def _branches(traits: Coral, rng: np.random.Generator) -> tuple[Floats, Floats, Floats, Floats]:
     """Return starts, ends (S, 3), radii (S, 2) and levels (S,) of all segments."""
     count = int(rng.integers(*_MAIN_BRANCHES))
-    starts, ends = [np.float32([[0, -0.15, 0]])], [np.float32([[0, 0.3, 0]])]
-    radii, levels = [np.float32([[0.2, 0.26]])], [np.float32([0])]
+    starts, ends = [floats([[0, -0.15, 0]])], [floats([[0, 0.3, 0]])]
+    radii, levels = [floats([[0.2, 0.26]])], [floats([0])]
     heading = rng.uniform(0, 2 * np.pi) + np.arange(count) * 2.39996
     lean = traits.spread * np.sqrt((np.arange(count) + 0.5) / count) * rng.uniform(0.8, 1.3, count)
     way = np.stack([np.sin(lean) * np.cos(heading), np.cos(lean), np.sin(lean) * np.sin(heading)], axis=1)
@@ -46,9 +47,9 @@ def _branches(traits: Coral, rng: np.random.Generator) -> tuple[Floats, Floats, 
     length = rng.uniform(0.35, 0.5, count)
     for level in range(1, traits.forks + 2):
         end = place + way * length[:, None]
-        starts.append(np.float32(place))
-        ends.append(np.float32(end))
-        radii.append(np.float32(np.stack([thick, thick * 0.76], axis=1)))
+        starts.append(floats(place))
+        ends.append(floats(end))
+        radii.append(floats(np.stack([thick, thick * 0.76], axis=1)))
         levels.append(np.full(len(thick), level, np.float32))
         place, way = np.repeat(end, 2, axis=0), np.repeat(way, 2, axis=0)
         way = way + rng.normal(0, 0.3, way.shape) + np.array([0, 0.12, 0])

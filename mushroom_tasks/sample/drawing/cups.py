@@ -1,6 +1,6 @@
 """Cup fungi and morels.
 
-    morel(traits, age=0.6, density=4000.0, rng=rng)
+morel(traits, age=0.6, density=4000.0, rng=rng)
 """
 
 from __future__ import annotations
@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageFilter
 
+from mushroom_tasks.sample.drawing.floats import Floats, floats
 from mushroom_tasks.sample.drawing.noise import at, smoothstep
-from mushroom_tasks.sample.drawing.points import Floats, Points, normalize, revolve, toned
+from mushroom_tasks.sample.drawing.points import Points, normalize, revolve, toned
 from mushroom_tasks.sample.drawing.recipe import Cup, Morel
 
 _MAP = 160
@@ -26,8 +27,8 @@ def morel(traits: Morel, age: float, density: float, rng: np.random.Generator) -
     stem = _morel_stem(traits, length, wide, density, rng)
     for part in (head, stem):
         share = np.clip(part.position[1] / (length + tall), 0, 1) ** 2
-        part.position[0] += np.float32(bend[0]) * share
-        part.position[2] += np.float32(bend[1]) * share
+        part.position[0] += floats(bend[0]) * share
+        part.position[2] += floats(bend[1]) * share
     return [head, stem]
 
 
@@ -48,7 +49,7 @@ def _head(traits: Morel, size: tuple[float, float, float], density: float, rng: 
     normal[0] += around[row, column] * np.sin(surface.angle)
     normal[2] -= around[row, column] * np.cos(surface.angle)
     normal[1] -= upward[row, column]
-    ridge, pit = np.float32(traits.ridge)[:, None] / 255, np.float32(traits.pit)[:, None] / 255
+    ridge, pit = floats(traits.ridge)[:, None] / 255, floats(traits.pit)[:, None] / 255
     colour = pit + (ridge - pit) * smoothstep(relief, 0.3, 0.95)
     colour *= 1 + 0.07 * at(surface.angle * 60, surface.along * 200, exponent=1.0)
     light = 0.3 + 0.7 * relief
@@ -65,17 +66,17 @@ def _honeycomb(count: int, aspect: float, rng: np.random.Generator) -> tuple[Flo
     x = (grid_x + 0.5 * (grid_y % 2) + rng.uniform(-0.32, 0.32, grid_x.shape)).ravel() / columns % 1.0
     y = (grid_y + 0.5 + rng.uniform(-0.32, 0.32, grid_y.shape)).ravel() / rows
     side = np.linspace(0, 1, _MAP, endpoint=False, dtype=np.float32)
-    across = side[None, :, None] - np.float32(x)
+    across = side[None, :, None] - floats(x)
     across -= np.round(across)
     # Pits are higher than wide.
-    distance = np.hypot(across * columns, (side[:, None, None] - np.float32(y)) * rows * 0.85)
+    distance = np.hypot(across * columns, (side[:, None, None] - floats(y)) * rows * 0.85)
     nearest = np.partition(distance, 1, axis=2)[:, :, :2]
     border = nearest[..., 1] - nearest[..., 0]
     height = 1 - smoothstep(border, 0.06, 0.5)
     soft = Image.fromarray((height * 255).astype(np.uint8), "L").filter(ImageFilter.GaussianBlur(1.2))
-    height = np.asarray(soft, dtype=np.float32) / 255
+    height = floats(soft) / 255
     upward, around = np.gradient(height)
-    return height, around * np.float32(7), upward * np.float32(7)
+    return height, around * floats(7), upward * floats(7)
 
 
 def _morel_stem(traits: Morel, length: float, wide: float, density: float, rng: np.random.Generator) -> Points:
@@ -101,7 +102,7 @@ def cup(traits: Cup, age: float, density: float, rng: np.random.Generator) -> li
     depth = young * (1 - age) + old * age
     t = np.linspace(0.02, 1, 30)
     bowl = np.stack([t, depth * t**2.2], axis=1) * radius
-    inner = bowl * np.float32([0.96, 1.0]) + np.float32([0, 0.05])
+    inner = bowl * floats([0.96, 1.0]) + floats([0, 0.05])
     outside, inside = revolve(bowl, density), revolve(inner, density)
     inside.normal *= -1
     lobes, phase = int(rng.integers(2, 5)), rng.uniform(0, 6, 2)

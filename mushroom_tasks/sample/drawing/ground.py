@@ -1,8 +1,8 @@
 """What fungi stand on: moss, grass, leaf litter, conifer needles, wood; and the blurred forest behind.
 
-    ground = Ground("leaves", size=(500, 375), horizon=120, tilt=0.4, rng=rng)
-    image = ground.paint()                       # RGB
-    ground.cover(image, places)                  # a few blades or leaves in front of the stems
+ground = Ground("leaves", size=(500, 375), horizon=120, tilt=0.4, rng=rng)
+image = ground.paint()                       # RGB
+ground.cover(image, places)                  # a few blades or leaves in front of the stems
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from mushroom_tasks.sample.drawing.bark import paint_bark
+from mushroom_tasks.sample.drawing.floats import Floats, floats
 from mushroom_tasks.sample.drawing.noise import field, smoothstep
-from mushroom_tasks.sample.drawing.points import Floats
 from mushroom_tasks.sample.drawing.recipe import Habitat
 
 _SUPERSAMPLE = 2
@@ -26,7 +26,15 @@ _SOILS: dict[str, tuple[int, int, int]] = {
     "moss": (84, 104, 40),
 }
 _PALETTES: dict[str, tuple[tuple[int, int, int], ...]] = {
-    "leaves": ((164, 116, 66), (134, 92, 56), (192, 150, 92), (116, 84, 58), (170, 100, 52), (152, 130, 92), (112, 112, 62)),
+    "leaves": (
+        (164, 116, 66),
+        (134, 92, 56),
+        (192, 150, 92),
+        (116, 84, 58),
+        (170, 100, 52),
+        (152, 130, 92),
+        (112, 112, 62),
+    ),
     "needles": ((168, 116, 68), (140, 94, 58), (190, 140, 88), (112, 78, 52), (156, 124, 84), (108, 120, 66)),
     "grass": ((116, 150, 62), (140, 170, 76), (94, 126, 54), (164, 176, 98), (184, 172, 112), (104, 138, 76)),
     "moss": ((124, 150, 56), (148, 172, 68), (102, 130, 48), (170, 186, 92), (116, 140, 72), (84, 110, 44)),
@@ -56,7 +64,13 @@ class Ground:
     """
 
     def __init__(
-        self, habitat: Habitat, size: tuple[int, int], horizon: float, focus: float, tilt: float, rng: np.random.Generator
+        self,
+        habitat: Habitat,
+        size: tuple[int, int],
+        horizon: float,
+        focus: float,
+        tilt: float,
+        rng: np.random.Generator,
     ) -> None:
         self._habitat, self._size, self._horizon, self._focus, self._rng = habitat, size, horizon, focus, rng
         self._tilt = float(np.clip(tilt, 0.3, 1.0))
@@ -97,7 +111,7 @@ class Ground:
         if not places:
             return image
         layer = Image.new("RGBA", (image.width * _SUPERSAMPLE, image.height * _SUPERSAMPLE))
-        at = np.float32(places)
+        at = floats(places)
         self._kind()(ImageDraw.Draw(layer), Strokes(at[:, 0], at[:, 1], at[:, 2] * self._near))
         small = layer.reduce(_SUPERSAMPLE)
         if blur:
@@ -114,7 +128,7 @@ class Ground:
         rng = self._rng
         if self._habitat not in _SOILS:
             return paint_bark(self._size, 160 * self._near, rng, upright=False)
-        base = np.float32(_SOILS[self._habitat])
+        base = floats(_SOILS[self._habitat])
         lumps = field(rng, (height, width), feature=55, exponent=1.7)
         grain = field(rng, (height, width), feature=8, exponent=0.9)
         value = np.clip(1 + 0.12 * lumps + 0.14 * grain + 1.6 * np.gradient(lumps, axis=0), 0.3, 1.8)
@@ -131,12 +145,12 @@ class Ground:
         share = np.sort(self._rng.random(count)) ** (1.0 if self._horizon < 0 else 1.25)
         y = top + share * (height * 1.12 - top)
         scale = (0.35 + 1.05 * share if self._horizon >= 0 else np.full(count, 1.0)) * self._near
-        kind(draw, Strokes(np.float32(self._rng.uniform(-30, width + 30, count)), np.float32(y), np.float32(scale)))
+        kind(draw, Strokes(floats(self._rng.uniform(-30, width + 30, count)), floats(y), floats(scale)))
 
     def _tones(self, count: int) -> list[tuple[int, int, int]]:
         index = self._rng.integers(len(self._palette), size=count)
         shade = self._rng.normal(1, 0.13, count)
-        tones = np.clip(np.float32(self._palette)[index] * shade[:, None], 0, 255).astype(int)
+        tones = np.clip(floats(self._palette)[index] * shade[:, None], 0, 255).astype(int)
         return [tuple(tone) for tone in tones.tolist()]
 
     def _leaves(self, draw: ImageDraw.ImageDraw, at: Strokes) -> None:
@@ -157,7 +171,12 @@ class Ground:
         shadow = (outline + np.stack([dark, dark], axis=1)[:, None, :]).reshape(count, -1).tolist()
         tones = self._tones(count)
         for i, (whole, part, line) in enumerate(
-            zip(outline.reshape(count, -1).tolist(), lower.reshape(count, -1).tolist(), vein.reshape(count, -1).tolist(), strict=True)
+            zip(
+                outline.reshape(count, -1).tolist(),
+                lower.reshape(count, -1).tolist(),
+                vein.reshape(count, -1).tolist(),
+                strict=True,
+            )
         ):
             red, green, blue = tones[i]
             draw.polygon(shadow[i], fill=(26, 19, 13))
@@ -212,7 +231,7 @@ class Ground:
         cosine, sine = np.cos(turn)[:, None], np.sin(turn)[:, None]
         x = (u * cosine - v * sine) * length[:, None] + at.x[:, None] * _SUPERSAMPLE
         y = (u * sine + v * cosine) * length[:, None] * self._tilt + at.y[:, None] * _SUPERSAMPLE
-        return np.asarray(np.stack([x, y], axis=-1), dtype=np.float32)
+        return floats(np.stack([x, y], axis=-1))
 
     def _lit(self, image: Image.Image) -> Image.Image:
         """Light falls through leaves: some places are brighter. And nothing outdoors is of one even colour."""
@@ -243,14 +262,14 @@ class Ground:
         """Trunks, foliage and lights, far out of focus: drawn small and enlarged."""
         rng = self._rng
         width, height = self._size[0] // 8 + 1, self._size[1] // 8 + 1
-        green = np.float32([rng.uniform(45, 105), rng.uniform(70, 120), rng.uniform(30, 70)])
+        green = floats([rng.uniform(45, 105), rng.uniform(70, 120), rng.uniform(30, 70)])
         brightness = rng.uniform(0.55, 1.35) * np.linspace(1.25, 0.7, height)[:, None, None]
         clouds = 1 + 0.22 * field(rng, (height, width), feature=14)[..., None]
         image = Image.fromarray(np.clip(green * brightness * clouds, 0, 255).astype(np.uint8), "RGB")
         draw = ImageDraw.Draw(image)
         for _ in range(int(rng.integers(0, 6))):
             x, broad = rng.uniform(0, width), rng.uniform(0.8, 4)
-            tone = tuple(int(c) for c in np.float32([70, 58, 46]) * rng.uniform(0.5, 1.2))
+            tone = tuple(int(c) for c in floats([70, 58, 46]) * rng.uniform(0.5, 1.2))
             draw.polygon((x - broad, 0, x + broad, 0, x + broad * 1.2, height, x - broad * 1.2, height), fill=tone)
         for _ in range(int(rng.integers(0, 14))):
             x, y, r = rng.uniform(0, width), rng.uniform(0, height * 0.6), rng.uniform(0.6, 2.4)

@@ -1,6 +1,6 @@
 """Photos that are filed under a species and do not show it, as real data sets hold them.
 
-    image = draw_junk("hands", recipe, np.random.default_rng(3))      # RGB
+image = draw_junk("hands", recipe, np.random.default_rng(3))      # RGB
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from mushroom_tasks.sample.drawing.camera import photograph
+from mushroom_tasks.sample.drawing.floats import floats
 from mushroom_tasks.sample.drawing.ground import Ground
 from mushroom_tasks.sample.drawing.noise import at, field, smoothstep
 from mushroom_tasks.sample.drawing.points import Points, tubes
@@ -69,16 +70,30 @@ def _hand_points(view: View, rng: np.random.Generator) -> Points:
             radii.append((thick, thick * 0.9))
             place, thick = end - way * thick * 0.5, thick * 0.92
             way = way + np.array([0, -rng.uniform(0.0, 0.35), 0])
-    starts += [[side * 0.7, 0.5, 0.9], [side * 1.25, 0.6, 0.35], [-0.45, 0.4, 1.0], [0.0, 0.4, 1.0], [0.45, 0.4, 1.0], [0, 0.3, 1.0]]
-    ends += [[side * 1.3, 0.6, 0.3], [side * 1.45, 0.65, -0.35], [-0.6, 0.5, -0.1], [0.0, 0.5, -0.15], [0.6, 0.5, -0.1], [0, 0.3, 4.5]]
+    starts += [
+        [side * 0.7, 0.5, 0.9],
+        [side * 1.25, 0.6, 0.35],
+        [-0.45, 0.4, 1.0],
+        [0.0, 0.4, 1.0],
+        [0.45, 0.4, 1.0],
+        [0, 0.3, 1.0],
+    ]
+    ends += [
+        [side * 1.3, 0.6, 0.3],
+        [side * 1.45, 0.65, -0.35],
+        [-0.6, 0.5, -0.1],
+        [0.0, 0.5, -0.15],
+        [0.6, 0.5, -0.1],
+        [0, 0.3, 4.5],
+    ]
     radii += [(0.42, 0.27), (0.26, 0.19), (0.5, 0.3), (0.55, 0.33), (0.5, 0.3), (0.62, 0.75)]
-    which, along, position, normal = tubes(np.float32(starts), np.float32(ends), np.float32(radii), view.density)
-    skin = np.float32(_SKINS[int(rng.integers(len(_SKINS)))])[:, None] / 255
+    which, along, position, normal = tubes(floats(starts), floats(ends), floats(radii), view.density)
+    skin = floats(_SKINS[int(rng.integers(len(_SKINS)))])[:, None] / 255
     blush = smoothstep(along, 0.6, 1.0) * (which < 12)
     colour = skin * (1 + 0.04 * at(position[0] * 90, position[2] * 90, exponent=1.0))
-    colour = colour * (1 - np.float32([[0.0], [0.1], [0.1]]) * blush)
+    colour = colour * (1 - floats([[0.0], [0.1], [0.1]]) * blush)
     nail = (which < 12) & (which % 3 == 2) & (along > 0.45) & (normal[1] > 0.72)
-    colour[:, nail] = np.clip(skin * np.float32([[1.08], [1.06], [1.1]]), 0, 1)
+    colour[:, nail] = np.clip(skin * floats([[1.08], [1.06], [1.1]]), 0, 1)
     light = np.full(len(along), 0.85, np.float32)
     return Points(position, normal, colour.astype(np.float32), light, gloss=0.12)
 
@@ -86,7 +101,7 @@ def _hand_points(view: View, rng: np.random.Generator) -> Points:
 def _microscopy(size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
     """Spores, and sometimes threads, in a bright field; a scale bar now and then."""
     width, height = size[0] * 2, size[1] * 2
-    tint = np.float32([(236, 232, 214), (206, 220, 236), (238, 206, 214), (222, 232, 206)][int(rng.integers(4))])
+    tint = floats([(236, 232, 214), (206, 220, 236), (238, 206, 214), (222, 232, 206)][int(rng.integers(4))])
     fog = 1 + 0.03 * field(rng, (height // 4, width // 4), feature=40)[..., None]
     image = Image.fromarray(np.clip(tint * fog, 0, 255).astype(np.uint8), "RGB").resize((width, height))
     draw = ImageDraw.Draw(image)
@@ -122,11 +137,15 @@ def _forest(size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
     for near in np.sort(rng.random(count)):
         x, broad = rng.uniform(0, width), (2 + 20 * near**2) * rng.uniform(0.6, 1.2)
         foot = horizon + near**1.6 * (height - horizon) * 0.9
-        tone = tuple(int(c) for c in np.float32([92, 84, 68]) * (1.15 - 0.75 * near) * rng.uniform(0.8, 1.1))
+        tone = tuple(int(c) for c in floats([92, 84, 68]) * (1.15 - 0.75 * near) * rng.uniform(0.8, 1.1))
         lean = rng.normal(0, 8)
-        draw.polygon((x - broad + lean, -5, x + broad + lean, -5, x + broad * 1.2, foot, x - broad * 1.2, foot), fill=tone)
+        draw.polygon(
+            (x - broad + lean, -5, x + broad + lean, -5, x + broad * 1.2, foot, x - broad * 1.2, foot), fill=tone
+        )
         light = tuple(min(255, int(c * 1.3)) for c in tone)
-        draw.polygon((x - broad + lean, -5, x - broad * 0.4 + lean, -5, x - broad * 0.5, foot, x - broad * 1.2, foot), fill=light)
+        draw.polygon(
+            (x - broad + lean, -5, x - broad * 0.4 + lean, -5, x - broad * 0.5, foot, x - broad * 1.2, foot), fill=light
+        )
     leaves = smoothstep(field(rng, (height, width), feature=22, exponent=1.1), 0.5, 1.3)
     leaves *= smoothstep(np.linspace(1, -0.6, height, dtype=np.float32), 0.0, 0.8)[:, None]
     green = Image.new("RGB", size, tuple(int(c) for c in rng.uniform((50, 90, 25), (120, 150, 60))))
@@ -142,7 +161,19 @@ def _label(size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
     ink = (226, 230, 236) if screen else (40, 38, 46)
     draw = ImageDraw.Draw(paper)
     draw.text((24, 22), f"Herbarium No. {int(rng.integers(100, 9999))}", fill=ink, font=ImageFont.load_default(30))
-    words = ("leg.", "det.", "ad ramos", "in silva", "alt. 340 m", "sub Fago", "spec. sicc.", "cf.", "12.X.", "No.", "sporae")
+    words = (
+        "leg.",
+        "det.",
+        "ad ramos",
+        "in silva",
+        "alt. 340 m",
+        "sub Fago",
+        "spec. sicc.",
+        "cf.",
+        "12.X.",
+        "No.",
+        "sporae",
+    )
     for row in range(int(rng.integers(5, 10))):
         line = " ".join(rng.choice(words, size=4).tolist())
         draw.text((24, 76 + row * 30), line, fill=ink, font=ImageFont.load_default(int(rng.integers(17, 23))))

@@ -7,18 +7,17 @@ Tiles are made once per process and sampled by every drawing, at a random place.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-Floats = NDArray[np.float32]
+from mushroom_tasks.sample.drawing.floats import Floats, floats
 
 TILE = 512
 
 
-@lru_cache(maxsize=8)
+@cache
 def tile(exponent: float) -> Floats:
     """Return a tile of 1/f**exponent noise, (512, 512), that continues at its edges; do not write into it."""
     rng = np.random.default_rng([TILE, round(exponent * 100)])
@@ -26,7 +25,7 @@ def tile(exponent: float) -> Floats:
     frequency[0, 0] = np.inf
     spectrum = np.fft.rfft2(rng.standard_normal((TILE, TILE))) * frequency**-exponent
     noise = np.fft.irfft2(spectrum, s=(TILE, TILE))
-    return np.asarray(noise / noise.std(), dtype=np.float32)
+    return floats(noise / noise.std())
 
 
 def field(rng: np.random.Generator, shape: tuple[int, int], *, feature: float = 8.0, exponent: float = 1.5) -> Floats:
@@ -36,9 +35,11 @@ def field(rng: np.random.Generator, shape: tuple[int, int], *, feature: float = 
     step = max(feature * 6 / TILE, 1e-3)
     height, width = (min(TILE, max(2, round(side / step))) for side in shape)
     top, left = (int(n) for n in rng.integers(TILE, size=2))
-    part = np.take(np.take(tile(exponent), range(top, top + height), 0, mode="wrap"), range(left, left + width), 1, mode="wrap")
+    part = np.take(
+        np.take(tile(exponent), range(top, top + height), 0, mode="wrap"), range(left, left + width), 1, mode="wrap"
+    )
     image = Image.fromarray(part).resize((columns, rows), Image.Resampling.BICUBIC)
-    return np.asarray(image, dtype=np.float32)
+    return floats(image)
 
 
 def at(x: Floats, y: Floats, *, exponent: float = 1.5) -> Floats:
@@ -49,4 +50,4 @@ def at(x: Floats, y: Floats, *, exponent: float = 1.5) -> Floats:
 def smoothstep(x: Floats, low: float, high: float) -> Floats:
     """Return 0 below `low`, 1 above `high`, and a smooth passage between."""
     t = np.clip((x - low) / (high - low), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
+    return floats(t * t * (3 - 2 * t))

@@ -1,7 +1,7 @@
 """How fruit bodies stand together, and from where they are looked at.
 
-    scene = arrange(recipe, rng)
-    scene.bodies(density=300.0)      # all points, in place
+scene = arrange(recipe, rng)
+scene.bodies(density=300.0)      # all points, in place
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mushroom_tasks.sample.drawing.bodies import build
-from mushroom_tasks.sample.drawing.points import Floats, Points, direction, rotation_between
+from mushroom_tasks.sample.drawing.floats import Floats, floats
+from mushroom_tasks.sample.drawing.points import Points, direction, rotation_between
 from mushroom_tasks.sample.drawing.recipe import Agaric, Bracket, Cup, Recipe, Teeth
 
-_UP = np.float32([0, 1, 0])
+_UP = floats([0, 1, 0])
 _VIEWS = ("side", "oblique", "top", "underside")
 # How often people choose each view.
 _SHARES = {"agaric": (0.42, 0.28, 0.14, 0.16), "other": (0.45, 0.4, 0.15, 0.0), "flat": (0.15, 0.5, 0.35, 0.0)}
@@ -50,7 +51,7 @@ class Arrangement:
     def _body(self, one: Placed, density: float) -> list[Points]:
         parts = build(self.recipe.body, one.age, density * one.size**2, np.random.default_rng(one.seed))
         for part in parts:
-            part.position *= np.float32(one.size)
+            part.position *= floats(one.size)
             part.colour *= one.tint[:, None]
         parts = [part.turned(one.rotation) for part in parts]
         x, y, z = one.offset
@@ -81,7 +82,7 @@ def arrange(recipe: Recipe, rng: np.random.Generator) -> Arrangement:
             size=1.0 if number == 0 else float(rng.uniform(0.6, 1.05)),
             rotation=_pose(recipe, lying, elevation, spot, on_wall, rng),
             offset=spot,
-            tint=np.float32(tint * rng.normal(1, 0.03, 3)),
+            tint=floats(tint * rng.normal(1, 0.03, 3)),
         )
         for number, spot in enumerate(spots)
     ]
@@ -108,7 +109,9 @@ def _wall_spots(count: int, rng: np.random.Generator) -> list[tuple[float, float
     for number in range(1, count):
         side = 1 if number % 2 else -1
         x = side * rng.uniform(0.5, 1.5) * (1 if number > 1 else 0.7)
-        spots.append((float(x), float(rng.uniform(0.4, 0.75) * ((number + 1) // 2) * (1 if number % 4 < 2 else -1)), 0.0))
+        spots.append(
+            (float(x), float(rng.uniform(0.4, 0.75) * ((number + 1) // 2) * (1 if number % 4 < 2 else -1)), 0.0)
+        )
     return spots
 
 
@@ -123,8 +126,8 @@ def _pose(
     if on_wall:
         return rotation_between(_UP, direction(rng.uniform(0, 0.16), np.pi / 2 + rng.normal(0, 0.6)))
     if lying:
-        away = -np.float32([0, np.sin(elevation), np.cos(elevation)])
-        away = away + np.float32([rng.normal(0, 0.5), 0, 0]) + rng.normal(0, 0.2, 3).astype(np.float32)
+        away = -floats([0, np.sin(elevation), np.cos(elevation)])
+        away = away + floats([rng.normal(0, 0.5), 0, 0]) + rng.normal(0, 0.2, 3).astype(np.float32)
         return rotation_between(_UP, away / np.linalg.norm(away))
     lean = abs(rng.normal(0, 0.1))
     heading = rng.uniform(0, 2 * np.pi)

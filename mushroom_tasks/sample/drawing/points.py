@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from mushroom_tasks.sample.drawing.floats import Floats, floats
 
 _GOLDEN_ANGLE = np.pi * (3 - np.sqrt(5))
 
@@ -52,7 +52,7 @@ class Points:
 
     def moved(self, offset: tuple[float, float, float]) -> Points:
         """Return the points shifted."""
-        return replace(self, position=self.position + np.float32(offset)[:, None])
+        return replace(self, position=self.position + floats(offset)[:, None])
 
 
 @dataclass
@@ -96,7 +96,7 @@ def revolve(profile: Floats, density: float) -> Revolution:
     cosine, sine = np.cos(angle), np.sin(angle)
     position = np.stack([radius * cosine, height, radius * sine])
     normal = np.stack([outward * cosine, upward, outward * sine])
-    return Revolution(angle, at / np.float32(len(profile) - 1), radius, height, position, normal)
+    return Revolution(angle, at / floats(len(profile) - 1), radius, height, position, normal)
 
 
 def tubes(
@@ -115,20 +115,18 @@ def tubes(
     within = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts)
     along = ((within + 0.5) / counts[which]).astype(np.float32)
     angle = (within * _GOLDEN_ANGLE % (2 * np.pi)).astype(np.float32)
-    aside = np.where(np.abs(axis[:, 1:2]) < 0.9, np.float32([[0, 1, 0]]), np.float32([[1, 0, 0]]))
+    aside = np.where(np.abs(axis[:, 1:2]) < 0.9, floats([[0, 1, 0]]), floats([[1, 0, 0]]))
     first = np.cross(axis, aside)
     first /= np.linalg.norm(first, axis=1, keepdims=True)
     second = np.cross(axis, first)
-    thick, thin = np.float32(radii.T)
+    thick, thin = floats(radii.T)
     radius = thick[which] * (1 - along) + thin[which] * along
     # The last bit closes like a fingertip.
     close = np.clip((along - 1) * length[which] / np.maximum(thin[which], 1e-4) + 1, 0, 1)
     if rounded is not None:
         close = close * rounded[which]
     radius = radius * np.sqrt(1 - close**2 * 0.98)
-    axis, first, second, start = (
-        np.take(np.float32(rows.T), which, axis=1) for rows in (axis, first, second, starts)
-    )
+    axis, first, second, start = (np.take(floats(rows.T), which, axis=1) for rows in (axis, first, second, starts))
     side = first * np.cos(angle) + second * np.sin(angle)
     position = start + axis * (along * length[which]) + side * radius
     normal = side * np.sqrt(1 - close**2) + axis * close
@@ -146,17 +144,17 @@ def rotate(rotation: Floats, vectors: Floats) -> Floats:
 
 def along_axis(axis: Floats, vectors: Floats) -> Floats:
     """Return the scalar product, (N,), of a vector (3,) and vectors (3, N)."""
-    return np.asarray(axis[0] * vectors[0] + axis[1] * vectors[1] + axis[2] * vectors[2], dtype=np.float32)
+    return floats(axis[0] * vectors[0] + axis[1] * vectors[1] + axis[2] * vectors[2])
 
 
 def toned(colour: tuple[int, int, int], value: Floats) -> Floats:
     """Return a colour (0..255) times a brightness (N,), as (3, N), 0..1."""
-    return np.asarray(np.float32(colour)[:, None] / 255 * value, dtype=np.float32)
+    return floats(floats(colour)[:, None] / 255 * value)
 
 
 def normalize(vectors: Floats) -> Floats:
     """Return (3, N) vectors at length 1."""
-    return np.asarray(vectors / np.sqrt(vectors[0] ** 2 + vectors[1] ** 2 + vectors[2] ** 2), dtype=np.float32)
+    return floats(vectors / np.sqrt(vectors[0] ** 2 + vectors[1] ** 2 + vectors[2] ** 2))
 
 
 def rotation_between(origin: Floats, target: Floats) -> Floats:
@@ -166,9 +164,9 @@ def rotation_between(origin: Floats, target: Floats) -> Floats:
         return np.diag([1, -1, -1]).astype(np.float32)
     x, y, z = cross
     skew = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.asarray(np.eye(3) + skew + skew @ skew / (1 + cosine), dtype=np.float32)
+    return floats(np.eye(3) + skew + skew @ skew / (1 + cosine))
 
 
 def direction(tilt: float, heading: float) -> Floats:
     """Return the unit vector that leans from upright by `tilt` towards `heading`, both in radians."""
-    return np.float32([np.sin(tilt) * np.cos(heading), np.cos(tilt), np.sin(tilt) * np.sin(heading)])
+    return floats([np.sin(tilt) * np.cos(heading), np.cos(tilt), np.sin(tilt) * np.sin(heading)])

@@ -1,8 +1,8 @@
 """From points to pixels: a camera, a light, and soft shadows.
 
-    view = View(elevation=0.3, scale=90.0, centre=(250, 300), size=(500, 375))
-    layer = render(points, view, light)         # RGBA image
-    shadow = plane_shadow(points, view, light)  # "L" image, 255 where all light is blocked
+view = View(elevation=0.3, scale=90.0, centre=(250, 300), size=(500, 375))
+layer = render(points, view, light)         # RGBA image
+shadow = plane_shadow(points, view, light)  # "L" image, 255 where all light is blocked
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from mushroom_tasks.sample.drawing.points import Floats, Points, along_axis
+from mushroom_tasks.sample.drawing.floats import Floats, floats
+from mushroom_tasks.sample.drawing.points import Points, along_axis
 
 SUPERSAMPLE = 1.5
 # Points per supersampled pixel of a surface that faces the viewer: fewer leave holes, more cost time.
@@ -39,7 +40,7 @@ class View:
     @property
     def towards(self) -> Floats:
         """The unit vector towards the camera."""
-        return np.float32([0, np.sin(self.elevation), np.cos(self.elevation)])
+        return floats([0, np.sin(self.elevation), np.cos(self.elevation)])
 
     @property
     def density(self) -> float:
@@ -48,12 +49,12 @@ class View:
 
     def project(self, position: Floats) -> tuple[Floats, Floats, Floats]:
         """Return x and y in pixels and the nearness in units, each (N,), of positions (3, N)."""
-        sine, cosine = np.float32(np.sin(self.elevation)), np.float32(np.cos(self.elevation))
+        sine, cosine = floats(np.sin(self.elevation)), floats(np.cos(self.elevation))
         x, y, z = position
         near = z * cosine + y * sine
-        zoom = np.float32(self.scale) / (1 - near * np.float32(self.perspective))
-        across = np.float32(self.centre[0]) + x * zoom
-        down = np.float32(self.centre[1]) - (y * cosine - z * sine) * zoom
+        zoom = floats(self.scale) / (1 - near * floats(self.perspective))
+        across = floats(self.centre[0]) + x * zoom
+        down = floats(self.centre[1]) - (y * cosine - z * sine) * zoom
         return across, down, near
 
 
@@ -80,7 +81,7 @@ class Light:
             half /= np.linalg.norm(half)
             shine = np.clip(along_axis(half, normal), 0, 1) ** 24 * points.gloss
             colour += sun * 0.8 * (shine * points.open_light)
-        return np.asarray(colour, dtype=np.float32)
+        return floats(colour)
 
 
 def render(bodies: Sequence[Points], view: View, light: Light) -> Image.Image:
@@ -111,7 +112,7 @@ def _turn_to_viewer(points: Points, view: View) -> NDArray[np.bool_]:
     facing = along_axis(view.towards, points.normal if points.outward is None else points.outward)
     if not points.two_sided:
         return np.asarray(facing > -0.02)
-    points.normal *= np.where(facing < 0, np.float32(-1), np.float32(1))
+    points.normal *= np.where(facing < 0, floats(-1), floats(1))
     return np.ones(len(facing), bool)
 
 

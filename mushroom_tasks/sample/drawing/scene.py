@@ -1,6 +1,6 @@
 """One photo of a species: fruit bodies, ground, light and camera put together.
 
-    image = draw_fungus(recipe, np.random.default_rng(7))      # RGB, 500 pixels at its longer side
+image = draw_fungus(recipe, np.random.default_rng(7))      # RGB, 500 pixels at its longer side
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from PIL import Image, ImageChops
 
 from mushroom_tasks.sample.drawing.bark import paint_bark
 from mushroom_tasks.sample.drawing.camera import photograph
+from mushroom_tasks.sample.drawing.floats import floats
 from mushroom_tasks.sample.drawing.ground import Ground
 from mushroom_tasks.sample.drawing.placing import Arrangement, arrange
 from mushroom_tasks.sample.drawing.raster import MOST_POINTS, Light, View, plane_shadow, render
@@ -55,12 +56,12 @@ def daylight(rng: np.random.Generator) -> Light:
     """Return light somewhere between bright sun and the shade of a dense forest."""
     sun = rng.beta(1.3, 1.5)
     heading, height = rng.uniform(0, 2 * np.pi), rng.uniform(0.65, 1.25)
-    towards = np.float32([np.cos(height) * np.cos(heading), np.sin(height), np.cos(height) * np.sin(heading) + 0.35])
+    towards = floats([np.cos(height) * np.cos(heading), np.sin(height), np.cos(height) * np.sin(heading) + 0.35])
     return Light(
         towards=towards / np.linalg.norm(towards),
-        key=np.float32([1.0, 0.97, 0.91]) * np.float32(0.5 + 0.5 * sun),
-        sky=np.float32([0.97, 1.0, 1.03]) * np.float32(0.7 - 0.2 * sun),
-        bounce=np.float32([0.46, 0.42, 0.33]),
+        key=floats([1.0, 0.97, 0.91]) * floats(0.5 + 0.5 * sun),
+        sky=floats([0.97, 1.0, 1.03]) * floats(0.7 - 0.2 * sun),
+        bounce=floats([0.46, 0.42, 0.33]),
     )
 
 
@@ -113,9 +114,7 @@ def _horizon(scene: Arrangement, view: View, rng: np.random.Generator) -> tuple[
     return float(min(focus - rise, view.size[1] * 0.8)), focus
 
 
-def _feet(
-    scene: Arrangement, view: View, rng: np.random.Generator
-) -> list[tuple[float, float, float]]:
+def _feet(scene: Arrangement, view: View, rng: np.random.Generator) -> list[tuple[float, float, float]]:
     """Return where litter stands before the fruit bodies: around each base, on the viewer's side."""
     places = []
     for one in scene.placed:
@@ -124,7 +123,7 @@ def _feet(
         count = int(rng.integers(5, 14))
         x = one.offset[0] + rng.normal(0, 0.28, count) * one.size
         z = one.offset[2] + rng.uniform(0.15, 0.4, count)
-        ground = np.float32(np.stack([x, np.zeros(count), z]))
+        ground = floats(np.stack([x, np.zeros(count), z]))
         across, down, _ = view.project(ground)
         size = np.full(count, 0.75 * view.scale / 90).clip(0.3, 1.1)
         places += list(zip(across.tolist(), (down + 3).tolist(), size.tolist(), strict=True))

@@ -1,14 +1,15 @@
 """What grows from the side of a trunk (the plane z = 0): brackets, and cushions of spines.
 
-    bracket(traits, age=0.6, density=4000.0, rng=rng)
+bracket(traits, age=0.6, density=4000.0, rng=rng)
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from mushroom_tasks.sample.drawing.floats import Floats, floats
 from mushroom_tasks.sample.drawing.noise import at, smoothstep
-from mushroom_tasks.sample.drawing.points import Floats, Points, normalize, revolve, toned, tubes
+from mushroom_tasks.sample.drawing.points import Points, normalize, revolve, toned, tubes
 from mushroom_tasks.sample.drawing.recipe import Bracket, Teeth
 
 
@@ -42,7 +43,7 @@ def _zoned(
 ) -> Points:
     seed = rng.uniform(0, 400)
     warped = share + 0.035 * at(angle * 50 + seed, share * 40) + 0.02 * np.cos(angle * 5 + seed)
-    bands = np.float32(traits.bands).T / 255
+    bands = floats(traits.bands).T / 255
     place = np.clip((np.maximum(1 - warped, 0)) ** 0.8, 0, 0.999) * (len(traits.bands) - 1) * rng.uniform(0.9, 1.1)
     index = np.clip(place.astype(int), 0, len(traits.bands) - 2)
     between = smoothstep(place - index, 0.25, 0.75)
@@ -55,7 +56,9 @@ def _zoned(
     normal[0] += slope * np.cos(angle)
     normal[2] += slope * np.sin(angle)
     light = 0.55 + 0.45 * smoothstep(position[2], 0.0, 0.35)
-    return Points(position, normalize(normal), colour.astype(np.float32), light.astype(np.float32), traits.gloss, outward=outward)
+    return Points(
+        position, normalize(normal), colour.astype(np.float32), light.astype(np.float32), traits.gloss, outward=outward
+    )
 
 
 def teeth(traits: Teeth, age: float, density: float, rng: np.random.Generator) -> list[Points]:
@@ -71,8 +74,8 @@ def teeth(traits: Teeth, age: float, density: float, rng: np.random.Generator) -
     away += rng.normal(0, 0.08, (count, 3))
     end = start + away * length[:, None]
     radii = np.stack([np.full(count, 0.06), np.full(count, 0.02)], axis=1) * size
-    which, along, position, normal = tubes(np.float32(start), np.float32(end), np.float32(radii), density)
-    spine, tip = np.float32(traits.spine)[:, None] / 255, np.float32(traits.tip)[:, None] / 255
+    which, along, position, normal = tubes(floats(start), floats(end), floats(radii), density)
+    spine, tip = floats(traits.spine)[:, None] / 255, floats(traits.tip)[:, None] / 255
     colour = (spine + (tip - spine) * along**2) * rng.normal(1, 0.05, count).astype(np.float32)[which]
     depth = np.hypot(start[which, 0] / wide, start[which, 2] / deep) / size
     light = (0.6 + 0.4 * along) * (0.7 + 0.3 * np.clip(depth, 0, 1))
@@ -83,7 +86,7 @@ def teeth(traits: Teeth, age: float, density: float, rng: np.random.Generator) -
 def _cushion(traits: Teeth, size: float, axes: tuple[float, float, float], density: float) -> Points:
     t = np.linspace(-np.pi / 2, np.pi / 2, 20)
     surface = revolve(np.stack([np.cos(t), np.sin(t)], axis=1) * size * 0.97, density * 0.7)
-    position = surface.position * np.float32(axes)[:, None]
+    position = surface.position * floats(axes)[:, None]
     rough = at(surface.angle * 60, surface.along * 150, exponent=1.0)
     light = np.full(len(rough), 0.6, np.float32)
     return Points(position, surface.normal, toned(traits.spine, 0.9 + 0.06 * rough), light).keep(position[2] > -0.1)
