@@ -64,7 +64,7 @@ def ensure_running(home: Path) -> None:
     if _ping(pgdata) == 0:
         return
     with _locked(pgdata):
-        if _ping(pgdata) == 0:
+        if _settled(pgdata):
             return
         account = account_for(pgdata)
         if account is not None:
@@ -112,6 +112,14 @@ def _ping(pgdata: Path) -> int:
         return 2
     address = ["-h", str(_socket_folder(pgdata)), "-p", str(PORT), "-U", USER, "-d", USER, "-t", "5"]
     return run([program("pg_isready"), *address], None).returncode
+
+
+def _settled(pgdata: Path) -> bool:
+    """Tell whether the server answers, after waiting for one that is just recovering or stopping."""
+    deadline = time.monotonic() + START_SECONDS
+    while (answer := _ping(pgdata)) == 1 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return answer == 0
 
 
 def _has_pid_file(pgdata: Path) -> bool:

@@ -83,8 +83,8 @@ def account_for(pgdata: Path) -> pwd.struct_passwd | None:
     except KeyError:
         if owner:
             raise ServiceError(f"{pgdata} belongs to user id {owner}, which has no name here.") from None
-    program = shutil.which("useradd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or "useradd"
-    made = run([program, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER], None)
+    useradd = shutil.which("useradd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or "useradd"
+    made = run([useradd, "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER], None)
     try:
         return pwd.getpwnam(SYSTEM_USER)
     except KeyError:

@@ -60,7 +60,7 @@ def _mark(axes: Axes, x: float, y: float, text: str) -> None:
 
 
 def _title(axes: Axes, number: int, phase: PhaseResult) -> None:
-    reach = "head alone" if phase.depth == 0 else f"top {phase.depth:.0%} of the blocks"
+    reach = {0.0: "head alone", 1.0: "all blocks"}.get(phase.depth, f"top {phase.depth:.0%} of the blocks")
     axes.text(
         number + 0.5,
         1.02,
@@ -107,7 +107,7 @@ def plot_confusion(confusion: NDArray[np.int64], classes: Sequence[str], path: P
     axes = figure.subplots()
     totals = confusion.sum(axis=1, keepdims=True)
     share = np.divide(confusion, totals, out=np.zeros(confusion.shape), where=totals > 0)
-    image = axes.imshow(share, cmap="YlOrBr", vmin=0, vmax=1)
+    image = axes.imshow(np.ma.masked_equal(share, 0), cmap="YlOrBr", vmin=0, vmax=1)
     if count <= _NUMBERS_UP_TO:
         for row, column in np.argwhere(confusion > 0):
             color = "white" if share[row, column] > 0.6 else _INK

@@ -18,7 +18,7 @@ def photograph(scene: Image.Image, rng: np.random.Generator, *, blur: float | No
         scene = scene.filter(ImageFilter.GaussianBlur(radius))
     if blur is None and rng.random() < 0.3:
         scene = scene.filter(ImageFilter.UnsharpMask(1.2, int(rng.integers(40, 110)), 2))
-    pixels = floats(scene) / 255
+    pixels: Floats = floats(scene) / 255
     pixels = pixels * _white_balance(rng) * floats(np.exp(rng.normal(0.08, 0.17)))
     pixels = _contrast(pixels, rng)
     pixels *= _vignette(scene.size, rng)[..., None]
@@ -28,7 +28,7 @@ def photograph(scene: Image.Image, rng: np.random.Generator, *, blur: float | No
 
 
 def _white_balance(rng: np.random.Generator) -> Floats:
-    warmth, tint = rng.normal(0, 0.07), rng.normal(0, 0.03)
+    warmth, tint = rng.normal(0, 0.055), rng.normal(0, 0.025)
     return floats([1 + warmth, 1 + tint, 1 - warmth])
 
 

@@ -18,33 +18,39 @@ def cap_texture(traits: Agaric, age: float, side: int, rng: np.random.Generator)
     """Return colours (side, side, 3), 0..1, and the relief's slopes (side, side, 2) of one cap."""
     axis = np.linspace(-1, 1, side, dtype=np.float32)
     rho = np.hypot(axis[None, :], axis[:, None])
-    angle = np.arctan2(axis[:, None], axis[None, :])
     lumps = field(rng, (side, side), feature=side / 3)
-    fine = field(rng, (side, side), feature=side / 16, exponent=1.0)
     share = smoothstep(rho + 0.08 * lumps, 0.1, 0.95)
     centre, margin = floats(traits.cap) / 255, floats(traits.margin) / 255
-    colours = centre + (margin - centre) * share[..., None]
-    value = 1 + 0.05 * lumps + 0.03 * fine - 0.08 * age * smoothstep(rho, 0.85, 1.0)
-    relief = 0.006 * side / 100 * fine + 0.02 * lumps
-    if traits.zones:
-        rings = np.sin(rho * 26 + 1.3 * lumps + rng.uniform(0, 6))
-        value += traits.zones * 0.2 * rings * smoothstep(rho, 0.1, 0.4)
-    if traits.striate:
-        stripes = np.cos(angle * 48 + 0.8 * lumps) * smoothstep(rho, 0.5, 0.85)
-        value -= traits.striate * 0.16 * stripes
-        relief = relief + 0.02 * stripes * traits.striate
-    fibres = _fibres(side, traits, rng)
-    value += fibres
-    if traits.scales:
-        flakes = smoothstep(field(rng, (side, side), feature=side / 11, exponent=1.2) - rho * 0.6, 0.1, 0.7)
-        value -= traits.scales * 0.45 * flakes
-        relief = relief + 0.03 * flakes
-    colours = colours * value[..., None]
+    value, relief = _surface(traits, age, rho, lumps, rng)
+    value = value + _fibres(side, traits, rng)
+    colours: Floats = (centre + (margin - centre) * share[..., None]) * value[..., None]
     if traits.warts:
         colours, relief = _warts(colours, relief, traits, age, rng)
     colours = _dirt(colours, rng)
-    slope = np.stack(np.gradient(relief.astype(np.float32))[::-1], axis=-1) * (side / 6)
-    return np.clip(colours, 0, 1).astype(np.float32), slope.astype(np.float32)
+    slope = np.stack(np.gradient(floats(relief))[::-1], axis=-1) * (side / 6)
+    return floats(np.clip(colours, 0, 1)), floats(slope)
+
+
+def _surface(traits: Agaric, age: float, rho: Floats, lumps: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Return brightness and relief (side, side) of zones, furrows and scales."""
+    side = len(rho)
+    fine = field(rng, (side, side), feature=side / 16, exponent=1.0)
+    value: Floats = 1 + 0.05 * lumps + 0.03 * fine - 0.08 * age * smoothstep(rho, 0.85, 1.0)
+    relief: Floats = 0.006 * side / 100 * fine + 0.02 * lumps
+    if traits.zones:
+        rings = np.sin(rho * 26 + 1.3 * lumps + rng.uniform(0, 6))
+        value = value + traits.zones * 0.2 * rings * smoothstep(rho, 0.1, 0.4)
+    if traits.striate:
+        axis = np.linspace(-1, 1, side, dtype=np.float32)
+        angle = np.arctan2(axis[:, None], axis[None, :])
+        stripes = np.cos(angle * 48 + 0.8 * lumps) * smoothstep(rho, 0.5, 0.85)
+        value = value - traits.striate * 0.16 * stripes
+        relief = relief + 0.02 * stripes * traits.striate
+    if traits.scales:
+        flakes = smoothstep(field(rng, (side, side), feature=side / 11, exponent=1.2) - rho * 0.6, 0.1, 0.7)
+        value = value - traits.scales * 0.45 * flakes
+        relief = relief + 0.03 * flakes
+    return value, relief
 
 
 def look_up(colours: Floats, relief: Floats, x: Floats, z: Floats) -> tuple[Floats, Floats]:

@@ -1,4 +1,4 @@
-"""The array type of all drawing: float32 where it is large, which halves the memory that points and pixels pass through.
+"""The array type of all drawing: float32 where it is large, for half the memory to move.
 
 floats([0.2, 1.0])
 """

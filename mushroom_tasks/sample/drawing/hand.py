@@ -1,6 +1,6 @@
 """A hand, as it gets into photos: an open palm with four fingers and a thumb.
 
-    hand = hand_points(density=4000.0, rng=rng)      # palm up, fingers away from the viewer
+hand = hand_points(density=4000.0, rng=rng)      # palm up, fingers away from the viewer
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ _FINGER_JOINTS = len(_FINGERS) * len(_JOINTS)
 
 # The thumb points to +x; the palm and the wrist are a few thick rolls. Start, end, radii.
 _REST = (
-    ((0.7, 0.5, 0.9), (1.3, 0.6, 0.3), (0.42, 0.27)),
-    ((1.25, 0.6, 0.35), (1.45, 0.65, -0.35), (0.26, 0.19)),
-    ((-0.45, 0.4, 1.0), (-0.6, 0.5, -0.1), (0.5, 0.3)),
-    ((0.0, 0.4, 1.0), (0.0, 0.5, -0.15), (0.55, 0.33)),
-    ((0.45, 0.4, 1.0), (0.6, 0.5, -0.1), (0.5, 0.3)),
-    ((0.0, 0.3, 1.0), (0.0, 0.3, 4.5), (0.62, 0.75)),
+    ((0.3, 0.45, 0.95), (1.25, 0.6, 0.35), (0.4, 0.27)),
+    ((1.15, 0.6, 0.42), (1.45, 0.65, -0.35), (0.26, 0.19)),
+    ((-0.62, 0.5, -0.1), (-0.4, 0.4, 1.15), (0.27, 0.45)),
+    ((-0.2, 0.5, -0.15), (-0.1, 0.4, 1.2), (0.29, 0.5)),
+    ((0.2, 0.5, -0.15), (0.1, 0.4, 1.2), (0.29, 0.5)),
+    ((0.62, 0.5, -0.1), (0.35, 0.4, 1.1), (0.27, 0.45)),
+    ((0.0, 0.3, 5.0), (0.0, 0.35, 1.0), (0.75, 0.56)),
 )
 
 

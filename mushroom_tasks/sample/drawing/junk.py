@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from mushroom_tasks.sample.drawing.camera import photograph
 from mushroom_tasks.sample.drawing.floats import Floats, floats
 from mushroom_tasks.sample.drawing.ground import Ground
-from mushroom_tasks.sample.drawing.noise import field, smoothstep
 from mushroom_tasks.sample.drawing.hand import hand_points
+from mushroom_tasks.sample.drawing.noise import field, smoothstep
 from mushroom_tasks.sample.drawing.raster import View, plane_shadow, render
 from mushroom_tasks.sample.drawing.recipe import Colour, Habitat, Recipe
 from mushroom_tasks.sample.drawing.scene import SIZE_SHARES, SIZES, darken, daylight, draw_fungus
@@ -41,7 +41,7 @@ def draw_junk(kind: str, recipe: Recipe, rng: np.random.Generator) -> Image.Imag
 
 def _hands(size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
     """An open hand before the ground: four fingers, a thumb, a palm."""
-    scale = min(size) * rng.uniform(0.16, 0.23)
+    scale = min(size) * rng.uniform(0.19, 0.3)
     view = View(1.15, scale, (size[0] * rng.uniform(0.4, 0.6), size[1] * rng.uniform(0.6, 0.8)), size)
     light = daylight(rng)
     hand = hand_points(view.density, rng)
@@ -70,7 +70,7 @@ def _microscopy(size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
     _spores(draw, (width, height), dark, fill, rng)
     if rng.random() < 0.5:
         draw.rectangle((width - 190, height - 52, width - 60, height - 42), fill=(20, 20, 20))
-        draw.text((width - 160, height - 96), "10 µm", fill=(20, 20, 20), font=ImageFont.load_default(34))
+        draw.text((width - 160, height - 96), "10 um", fill=(20, 20, 20), font=ImageFont.load_default(34))
     return image.reduce(2).filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.6)))
 
 

@@ -126,10 +126,10 @@ def tubes(
     if rounded is not None:
         close = close * rounded[which]
     radius = radius * np.sqrt(1 - close**2 * 0.98)
-    axis, first, second, start = (np.take(floats(rows.T), which, axis=1) for rows in (axis, first, second, starts))
-    side = first * np.cos(angle) + second * np.sin(angle)
-    position = start + axis * (along * length[which]) + side * radius
-    normal = side * np.sqrt(1 - close**2) + axis * close
+    ahead, right, up, start = (np.take(floats(rows.T), which, axis=1) for rows in (axis, first, second, starts))
+    side = right * np.cos(angle) + up * np.sin(angle)
+    position = start + ahead * (along * length[which]) + side * radius
+    normal = side * np.sqrt(1 - close**2) + ahead * close
     return which, along, position.astype(np.float32), normal.astype(np.float32)
 
 

@@ -127,7 +127,8 @@ def _back_to_front(near: Floats) -> NDArray[np.intp]:
 
 def _pack(colour: Floats) -> NDArray[np.uint32]:
     channels = (np.clip(colour, 0, 1) * 255).astype(np.uint32)
-    return channels[0] | (channels[1] << 8) | (channels[2] << 16) | np.uint32(0xFF000000)
+    red, green, blue = channels
+    return np.asarray(red | (green << 8) | (blue << 16) | np.uint32(0xFF000000), dtype=np.uint32)
 
 
 def plane_shadow(

@@ -82,9 +82,9 @@ def _frame(scene: Arrangement, size: tuple[int, int], fill: float, rng: np.rando
     middle = (float(across.max() + across.min()) / 2, float(down.max() + down.min()) / 2)
     slack = np.maximum(0.06, 1 - np.array([wide / size[0], high / size[1]]) * scale) * 0.32
     shift = rng.normal(0, slack, 2)
-    x = size[0] * (0.5 + float(np.clip(shift[0], -0.3, 0.3))) - middle[0] * scale
-    y = size[1] * (0.52 + float(np.clip(shift[1], -0.2, 0.2))) - middle[1] * scale
-    view = View(scene.elevation, float(scale), (x, y), size)
+    x = size[0] * (0.5 + np.clip(shift[0], -0.3, 0.3)) - middle[0] * scale
+    y = size[1] * (0.52 + np.clip(shift[1], -0.2, 0.2)) - middle[1] * scale
+    view = View(scene.elevation, float(scale), (float(x), float(y)), size)
     area = positions.shape[1] / _SKETCH_DENSITY
     share = min(1.0, float(np.sqrt(MOST_POINTS / (area * view.density))))
     return replace(view, supersample=max(0.9, view.supersample * share))
