@@ -27,7 +27,8 @@ def cap_texture(traits: Agaric, age: float, side: int, rng: np.random.Generator)
     if traits.warts:
         colours, relief = _warts(colours, relief, traits, age, rng)
     colours = _dirt(colours, rng)
-    slope = np.stack(np.gradient(floats(relief))[::-1], axis=-1) * (side / 6)
+    down, across = np.gradient(floats(relief))
+    slope = np.stack([across, down], axis=-1) * (side / 6)
     return floats(np.clip(colours, 0, 1)), floats(slope)
 
 

@@ -21,7 +21,7 @@ SUPERSAMPLE = 1.5
 # Points per supersampled pixel of a surface that faces the viewer: fewer leave holes, more cost time.
 DENSITY = 1.35
 # Many thin branches hide each other: beyond this number of points more are not seen.
-MOST_POINTS = 420_000
+MOST_POINTS = 300_000
 _SHADOW_SCALE = 4
 _ALPHA_GAIN = 1.5  # closes what holes are left; silhouettes gain a third of a pixel
 
