@@ -1,6 +1,6 @@
 """The data-set card: what a data set holds, how it was made, whose it is, and what it is not good for.
 
-Plain Markdown. Names come from strangers: `escape` makes each of them text and nothing else, in Markdown and in the
+Plain Markdown. Names come from strangers: `escape_markdown` makes each of them text and nothing else, in Markdown and in the
 HTML that is made of it.
 
     store.write_text("datasets/ab12/README.md", card_text(table, "ab12", inputs={}, settings={}, failures={}))
@@ -9,8 +9,6 @@ HTML that is made of it.
 from __future__ import annotations
 
 import json
-import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mushroom_tasks.curation.attribution import INATURALIST_SITE, license_of, photographer
+from mushroom_tasks.escaping import escape_markdown
 from mushroom_tasks.manifests import SPLITS
 
 REASONS = {
@@ -25,17 +24,6 @@ REASONS = {
     "stray_cluster": "one of a small group, by few observers, far from the other photos of its species",
 }
 _PHOTOGRAPHERS_NAMED = 20
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~$^=@:/.-])")
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-# They reorder the text around them, so a name could rewrite the line it stands in.
-_BIDIRECTIONAL = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-
-def escape(text: str) -> str:
-    """Return a text that Markdown and HTML show as it is, on one line, also in a table cell or a link."""
-    plain = "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in _BIDIRECTIONAL.sub("", text))
-    marked = _MARKUP.sub(r"\\\1", " ".join(plain.split()))
-    return "".join(_ENTITIES.get(c, c) for c in marked)
 
 
 def tally(column: pa.ChunkedArray) -> dict[str, int]:
@@ -112,13 +100,13 @@ def _pruning(rows: pa.Table) -> str:
     reasons = tally(rows.filter(rows["is_outlier"])["reason"])
     if not reasons:
         return title + "None."
-    lines = [(escape(reason), REASONS.get(reason, ""), count) for reason, count in reasons.items()]
+    lines = [(escape_markdown(reason), REASONS.get(reason, ""), count) for reason, count in reasons.items()]
     return title + _table(("Reason", "Meaning", "Photos"), lines)
 
 
 def _failures(failures: Mapping[str, int]) -> str:
     title = "## Photos that could not be had\n\n"
-    counted = [(escape(reason), count) for reason, count in sorted(failures.items()) if count]
+    counted = [(escape_markdown(reason), count) for reason, count in sorted(failures.items()) if count]
     return title + (_table(("Reason", "Photos"), counted) if counted else "None.")
 
 
@@ -139,7 +127,7 @@ def _photographers(rows: pa.Table) -> str:
     grouped = rows.group_by("observer_id").aggregate([("observer_name", "max"), ("login", "max"), ([], "count_all")])
     people = sorted(grouped.to_pylist(), key=lambda row: (-row["count_all"], row["observer_id"]))
     named = [
-        f"{escape(photographer(row['observer_name_max'], row['login_max']))} ({row['count_all']:,})"
+        f"{escape_markdown(photographer(row['observer_name_max'], row['login_max']))} ({row['count_all']:,})"
         for row in people[:_PHOTOGRAPHERS_NAMED]
     ]
     others = len(people) - len(named)
@@ -167,7 +155,7 @@ def _species(rows: pa.Table) -> str:
     lines: list[tuple[str | int, ...]] = []
     for (name, taxon_id), count in sorted(counts.items()):
         splits = [count[split] for split in SPLITS]
-        link = f"[{escape(name)}]({INATURALIST_SITE}/taxa/{taxon_id})"
+        link = f"[{escape_markdown(name)}]({INATURALIST_SITE}/taxa/{taxon_id})"
         lines.append((link, sum(splits), sum(splits) - count["pruned"], count["pruned"], *splits))
     header = ("Species", "Photos", "Kept", "Pruned", *(split.capitalize() for split in SPLITS))
     return f"## Species\n\n{_table(header, lines)}"

@@ -25,6 +25,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from mushroom_tasks.errors import BundleError
+from mushroom_tasks.escaping import plain
 from mushroom_tasks.mobile.card import card_text
 from mushroom_tasks.mobile.export import INPUT_TYPES, ExportedModel
 from mushroom_tasks.mobile.interpreter import LiteRTClassifier
@@ -40,7 +41,6 @@ from mushroom_tasks.mobile.schema import (
     OutputSpec,
     Species,
 )
-from mushroom_tasks.mobile.text import plain
 from mushroom_tasks.storage import Store, sha256_file
 
 LABELS = "labels.txt"

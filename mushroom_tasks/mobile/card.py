@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from mushroom_tasks.escaping import escape_markdown
 from mushroom_tasks.mobile.schema import Accuracy, Manifest, Species, Taxon
-from mushroom_tasks.mobile.text import escape_markdown
 
 
 def card_text(manifest: Manifest, species: Sequence[Species], sizes: Mapping[str, int]) -> str:

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from mushroom_tasks.errors import SettingsError
+from mushroom_tasks.escaping import plain
 from mushroom_tasks.imaging import decode, model_input
 from mushroom_tasks.mobile.bundle import read_bundle
 from mushroom_tasks.mobile.interpreter import LiteRTClassifier
-from mushroom_tasks.mobile.text import plain
 
 DEFAULT_PRECISION = "int8"
 NOTES = (

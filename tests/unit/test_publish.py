@@ -12,10 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from mushroom_tasks.curation.card import escape
 from mushroom_tasks.curation.overview import overview_png
 from mushroom_tasks.curation.publish import PublishedDataset, find_dataset, list_datasets, publish
 from mushroom_tasks.errors import CurationError, StorageError
@@ -300,19 +297,6 @@ def test_card__every_table_row_has_as_many_cells_as_its_header(card: str) -> Non
         if block.startswith("| "):
             cells = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
             assert len(cells) == 1, block
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_escape__leaves_no_markup_in_any_text(text: str) -> None:
-    escaped = escape(text)
-    assert "\n" not in escaped
-    assert "<" not in escaped
-    assert not re.search(r"(?<!\\)(\\\\)*[`*_\[\]|]", escaped)
-
-
-def test_escape__shows_plain_names_plainly() -> None:
-    assert escape("Amanita muscaria") == "Amanita muscaria"
-    assert escape("O'Brien") == "O'Brien"
 
 
 def test_overview_png__is_a_picture_and_takes_formula_like_names() -> None:

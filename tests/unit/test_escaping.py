@@ -1,0 +1,29 @@
+"""Text from strangers, made harmless."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mushroom_tasks.escaping import escape_markdown, plain
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_escape_markdown__leaves_no_markup_in_any_text(text: str) -> None:
+    escaped = escape_markdown(text)
+    assert "\n" not in escaped
+    assert "<" not in escaped
+    assert not re.search(r"(?<!\\)(\\\\)*[`*_\[\]|]", escaped)
+
+
+def test_escape_markdown__shows_plain_names_plainly() -> None:
+    assert escape_markdown("Amanita muscaria") == "Amanita muscaria"
+    assert escape_markdown("O'Brien") == "O'Brien"
+
+
+@pytest.mark.parametrize("text", ["\u202eevil", "a\x1b[31mb", "a\nb", "a\u2028b"])
+def test_plain__is_one_line_that_a_terminal_does_not_obey(text: str) -> None:
+    assert plain(text).isprintable()
