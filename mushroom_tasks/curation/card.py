@@ -1,7 +1,7 @@
 """The data-set card: what a data set holds, how it was made, whose it is, and what it is not good for.
 
-Plain Markdown. Names come from strangers: `escape_markdown` makes each of them text and nothing else, in Markdown and in the
-HTML that is made of it.
+Plain Markdown. Names come from strangers: `escape_markdown` makes each of them text and nothing else, in Markdown and
+in the HTML that is made of it.
 
     store.write_text("datasets/ab12/README.md", card_text(table, "ab12", inputs={}, settings={}, failures={}))
 """
