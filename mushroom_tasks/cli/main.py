@@ -104,15 +104,20 @@ def datasets(
 @app.command()
 def sample(
     folder: Annotated[Path, typer.Argument(help="Folder to write; it is made where it is missing.")],
-    species: Annotated[int, typer.Option(min=2, max=64, help="Number of invented species.")] = 8,
-    photos: Annotated[int, typer.Option(min=5, max=1000, help="Photos per species.")] = 40,
+    species: Annotated[int, typer.Option(help="Number of invented species.")] = 8,
+    photos: Annotated[int, typer.Option(help="Photos per species.")] = 40,
     seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same bucket.")] = 1,
+    sheet: Annotated[Path | None, typer.Option(help="Also write a contact sheet of the photos, .png or .jpg.")] = None,
 ) -> None:
     """Draw the sample bucket: invented species in iNaturalist's layout, with the faults real data has."""
     from mushroom_tasks.sample.bucket import write_bucket
+    from mushroom_tasks.sample.sheet import contact_sheet
 
     report = write_bucket(folder, species=species, photos_per_species=photos, seed=seed)
     typer.echo(f"{report.species} species, {report.photos} photos in {folder}")
+    if sheet is not None:
+        contact_sheet(folder).save(sheet)
+        typer.echo(f"contact sheet in {sheet}")
 
 
 @app.command()

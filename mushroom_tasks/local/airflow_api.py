@@ -130,8 +130,9 @@ class AirflowApi:
 
     def ensure_pool(self, name: str, slots: int, description: str) -> None:
         """Make a pool where there is none of that name; one that is there keeps its slots."""
-        pool = {"name": name, "slots": slots, "description": description}
-        self._send("POST", "/pools", json=pool, allow=(409,))
+        if not self._send("GET", f"/pools/{quote(name)}", allow=(404,)).is_success:
+            pool = {"name": name, "slots": slots, "description": description}
+            self._send("POST", "/pools", json=pool, allow=(409,))
 
     def _get(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         return self._send("GET", path, params=params).json()

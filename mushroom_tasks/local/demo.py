@@ -20,7 +20,6 @@ from mushroom_tasks.local import stack, summary
 from mushroom_tasks.local.chain import Chain
 from mushroom_tasks.local.display import Display, open_display
 from mushroom_tasks.local.services import Services
-from mushroom_tasks.sample.bucket import write_bucket
 from mushroom_tasks.settings import Settings
 
 
@@ -34,8 +33,6 @@ def run(settings: Settings, *, use_sample: bool = True, exit_when_done: bool = F
     ------
     ServiceError
         A service does not start, or a task fails; with the end of its log.
-    SettingsError
-        The sample bucket cannot be written.
     """
     console = Console(highlight=False)
     # What the display shows in its own way would be told twice, and break into a live table.
@@ -56,12 +53,8 @@ def run(settings: Settings, *, use_sample: bool = True, exit_when_done: bool = F
 
 
 def _work(settings: Settings, display: Display, *, sample: bool) -> Services:
-    if sample:
-        display.say("drawing the sample bucket")
-        report = write_bucket(settings.home / "sample", progress_folder=settings.home / "progress")
-        state = f"{report.drawn} photos drawn" if report.drawn else "there already"
-        display.say(f"the sample bucket is in {report.folder} ({state})")
-    display.say("starting the services, which takes about a minute the first time")
+    drawing = ", and drawing the sample bucket" if sample else ""
+    display.say(f"starting the services{drawing}; this takes about a minute the first time")
     services = stack.up(settings, sample=sample, on_ready=display.service)
     with services.airflow_api() as api:
         Chain(api, display, settings, services.check).run()

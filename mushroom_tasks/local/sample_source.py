@@ -12,6 +12,7 @@ import httpx
 
 from mushroom_tasks.local.ports import HOST
 from mushroom_tasks.local.process import Process
+from mushroom_tasks.sample.bucket import write_bucket
 from mushroom_tasks.sample.server import serve
 
 
@@ -28,8 +29,9 @@ class SampleSource:
         self.processes = [Process(home, self.name)]
 
     def start(self) -> list[Process]:
-        """Start the server where it does not run; return the processes that were started."""
-        command = [sys.executable, "-m", __name__, str(self.folder), str(self._port)]
+        """Start the process where it does not run; return the processes that were started."""
+        progress_folder = self._home / "progress"
+        command = [sys.executable, "-m", __name__, str(self.folder), str(self._port), str(progress_folder)]
         (process,) = self.processes
         return [process] if process.start(command, {}, self._home) else []
 
@@ -41,5 +43,11 @@ class SampleSource:
             return False
 
 
+def main(folder: str, port: str, progress_folder: str) -> None:
+    """Draw what is missing of the bucket, then serve it until terminated."""
+    write_bucket(Path(folder), progress_folder=Path(progress_folder))
+    serve(Path(folder), HOST, int(port))
+
+
 if __name__ == "__main__":
-    serve(Path(sys.argv[1]), HOST, int(sys.argv[2]))
+    main(*sys.argv[1:])

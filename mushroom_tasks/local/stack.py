@@ -31,7 +31,7 @@ from mushroom_tasks.local.services import Login, Services, ServiceState
 from mushroom_tasks.settings import Settings
 
 PREFERRED_PORTS = {"airflow": 8080, "mlflow": 5000, "sample": 8090}
-_START_SECONDS = 300.0
+_START_SECONDS = 600.0
 _POLL_SECONDS = 0.3
 Ready = Callable[[str, str, float], None]
 
@@ -51,9 +51,9 @@ class _Service(Protocol):
 def up(settings: Settings, *, sample: bool, on_ready: Ready | None = None) -> Services:
     """Start what does not run, wait until all of it is well, and return where it is.
 
-    With `sample`, the bucket in `home/sample` is served and is the tasks' source. `on_ready` is called with name,
-    address and seconds for each service that is up. Raises ServiceError where a service does not start, with the
-    end of its log; what this call had started is stopped again.
+    With `sample`, the sample bucket is drawn in `home/sample`, served, and is the tasks' source. `on_ready` is
+    called with name, address and seconds for each service that is up. Raises ServiceError where a service does not
+    start, with the end of its log; what this call had started is stopped again.
     """
     report = on_ready or _silent
     start = time.monotonic()
@@ -66,7 +66,7 @@ def up(settings: Settings, *, sample: bool, on_ready: Ready | None = None) -> Se
             stack.start()
             stack.wait(lambda name, address: report(name, address, time.monotonic() - start))
         except BaseException:
-            process.stop(stack.started)
+            stack.undo()
             if not had_postgres:
                 embedded.stop(settings.home)
             raise
@@ -124,6 +124,7 @@ class _Stack:
         self.airflow = AirflowServer(home, chosen["airflow"])
         self.mlflow = MlflowServer(home, chosen["mlflow"]) if "mlflow" in wanted else None
         self.sample = SampleSource(home, chosen["sample"]) if sample else None
+        self._ran_before = {found.name for service in self._all() for found in service.processes if found.find()}
         self.started: list[Process] = []
 
     @staticmethod
@@ -143,7 +144,7 @@ class _Stack:
         self.started += self.airflow.start(self._tasks_environment())
 
     def wait(self, on_ready: Callable[[str, str], None]) -> None:
-        """Wait until all are well; ServiceError where a process dies, or after five minutes."""
+        """Wait until all are well; ServiceError where a process dies, or after ten minutes."""
         waiting = self._all()
         deadline = time.monotonic() + _START_SECONDS
         while waiting:
@@ -156,6 +157,11 @@ class _Stack:
                 raise ServiceError(_too_slow(waiting[0]))
             time.sleep(_POLL_SECONDS if waiting else 0)
         self.started += self.airflow.finish(self._tasks_environment())
+
+    def undo(self) -> None:
+        """Stop what did not run before."""
+        processes = [found for service in self._all() for found in service.processes]
+        process.stop([found for found in processes if found.name not in self._ran_before])
 
     def services(self, started: tuple[str, ...]) -> Services:
         """Return the addresses and logins."""

@@ -67,7 +67,7 @@ def describe(settings: Settings, found: Finished) -> list[str]:
             f"agreement {parity.agreement:.1%}"
         )
     lines.append(f"Bundle    {found.bundle.folder}")
-    lines += [f"          {name:<26} {entry.bytes / 1e6:8.2f} MB" for name, entry in sorted(manifest.files.items())]
+    lines += [f"          {name:<26} {_size(entry.bytes)}" for name, entry in sorted(manifest.files.items())]
     return [*lines, *_held_out(settings, found)]
 
 
@@ -99,6 +99,10 @@ def _local_folder(store: Store, folder: str, cache: Path) -> Path:
     for name in store.list(folder):
         store.local(f"{folder}/{name}", cache)
     return cache / folder
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:6.1f} MB" if count >= 1e5 else f"{count / 1e3:6.1f} kB"
 
 
 def _by_reason(counts: dict[str, int]) -> str:

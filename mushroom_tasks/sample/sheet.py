@@ -1,6 +1,6 @@
 """A contact sheet of a sample bucket, a row per species: the picture in the README.
 
-contact_sheet(Path("sample")).save("docs/images/sample.jpg", quality=82)
+contact_sheet(Path("sample")).save("docs/images/sample.jpg", quality=75)
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mushroom_tasks.imaging import decode
 _GAP = 3
 
 
-def contact_sheet(folder: Path, *, columns: int = 6, tile: tuple[int, int] = (160, 120)) -> Image.Image:
+def contact_sheet(folder: Path, *, columns: int = 6, tile: tuple[int, int] = (136, 102)) -> Image.Image:
     """Return the first clean photos of each species of a bucket, in rows, as an RGB image.
 
     Species come in the order of their names; those with fewer than `columns` photos are left out.

@@ -120,7 +120,8 @@ class _CapShape:
             surface.normal[0] -= slope * np.sin(surface.angle)
             surface.normal[2] += slope * np.cos(surface.angle)
         light = 0.45 + 0.45 * share**2
-        return Points(surface.position, surface.normal, colour, light.astype(np.float32), outward=outward)
+        # A wavy rim may lift: then what faces away by its mean shape is seen all the same.
+        return Points(surface.position, surface.normal, colour, floats(light), two_sided=True, outward=outward)
 
 
 def _gills(surface: Revolution, share: Floats, count: int) -> tuple[Floats, Floats]:
@@ -151,7 +152,7 @@ def _stem(
     width += thick * 1.1 * traits.bulb * np.exp(-(((t - 0.06) / 0.16) ** 2))
     # The base is rounded off: a picked stem shows it.
     width *= np.sqrt(np.clip(t / (0.07 + 0.12 * max(traits.bulb, 0)), 0, 1))
-    profile = np.stack([width, t * (length + _BURIED) - _BURIED], axis=1)
+    profile = np.stack([width, t * (length + _BURIED + 0.05) - _BURIED], axis=1)
     surface = revolve(profile, density)
     outward = surface.normal.copy()
     up = np.clip(surface.height / length, 0, 1)
