@@ -143,6 +143,12 @@ class TrainingSettings(_Section):
     dropout: float = Field(0.2, ge=0, lt=1, description="Dropout before the head.")
     label_smoothing: float = Field(0.1, ge=0, lt=1, description="Label smoothing of the loss.")
     weight_decay: float = Field(1e-4, ge=0, le=1, description="AdamW's weight decay.")
+    ema_momentum: float = Field(
+        0.97,
+        ge=0,
+        lt=1,
+        description="Momentum of the moving average of the weights that is validated and kept; 0 turns it off.",
+    )
     flip: bool = Field(True, description="RandomFlip, horizontal.")
     rotation: float = Field(0.08, ge=0, le=0.5, description="RandomRotation, as a share of a full turn.")
     translation: float = Field(0.1, ge=0, le=0.5, description="RandomTranslation, as a share of the side.")

@@ -74,7 +74,11 @@ class PhaseRun:
         self.checkpoint.unlink(missing_ok=True)
         model.compile(
             optimizer=keras.optimizers.AdamW(
-                self.phase.learning_rate, weight_decay=self.settings.weight_decay, global_clipnorm=1.0
+                self.phase.learning_rate,
+                weight_decay=self.settings.weight_decay,
+                global_clipnorm=1.0,
+                use_ema=self.settings.ema_momentum > 0,
+                ema_momentum=self.settings.ema_momentum or None,
             ),
             loss=keras.losses.CategoricalCrossentropy(label_smoothing=self.settings.label_smoothing),
             metrics=["accuracy"],
@@ -104,7 +108,10 @@ class PhaseRun:
         import keras
 
         settings = self.settings
+        # First, so that the checkpoint holds the averaged weights that validation has seen.
+        averaged = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if settings.ema_momentum > 0 else []
         return [
+            *averaged,
             _schedule(steps_per_epoch, self.phase.epochs),
             _recorder(self.phase.name, epochs, on_epoch),
             keras.callbacks.ModelCheckpoint(

@@ -93,18 +93,23 @@ def _stopped_at_the_end(settings: Settings, console: Console) -> Iterator[None]:
         if ran_before:
             console.print("The services ran before the demo and stay up; `mushroom down` stops them.")
         else:
-            console.print("Stopping the services.")
-            stack.down(settings)
+            try:
+                console.print("Stopping the services.")
+            finally:  # also where the terminal is gone
+                stack.down(settings)
 
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
     """Take a request to end, or a closed terminal, as Ctrl-C: nothing is left running."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def interrupt(_number: int, _frame: object) -> NoReturn:
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)  # nothing is to break off the stopping
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:

@@ -1,18 +1,22 @@
-"""The sample bucket, served over HTTP as a background process: what the demo has in the place of iNaturalist.
+"""The sample bucket, drawn and served over HTTP by a background process: the demo's stand-in for iNaturalist.
 
-python -m mushroom_tasks.local.sample_source FOLDER PORT
+It answers when the bucket is complete; the other services start meanwhile.
+
+    python -m mushroom_tasks.local.sample_source FOLDER PORT PROGRESS_FOLDER
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 
 from mushroom_tasks.local.ports import HOST
 from mushroom_tasks.local.process import Process
-from mushroom_tasks.sample.bucket import write_bucket
+from mushroom_tasks.sample.bucket import MARKER, write_bucket
 from mushroom_tasks.sample.server import serve
 
 
@@ -45,8 +49,17 @@ class SampleSource:
 
 def main(folder: str, port: str, progress_folder: str) -> None:
     """Draw what is missing of the bucket, then serve it until terminated."""
-    write_bucket(Path(folder), progress_folder=Path(progress_folder))
-    serve(Path(folder), HOST, int(port))
+    bucket = Path(folder)
+    write_bucket(bucket, **_parameters(bucket), progress_folder=Path(progress_folder))
+    serve(bucket, HOST, int(port))
+
+
+def _parameters(bucket: Path) -> dict[str, Any]:
+    """Return the numbers that a bucket was begun with; a new one gets the default ones."""
+    try:
+        return dict(json.loads((bucket / MARKER).read_text(encoding="utf-8"))["parameters"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}  # where there is something else, write_bucket says so
 
 
 if __name__ == "__main__":

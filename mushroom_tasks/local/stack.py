@@ -33,6 +33,7 @@ from mushroom_tasks.settings import Settings
 PREFERRED_PORTS = {"airflow": 8080, "mlflow": 5000, "sample": 8090}
 _START_SECONDS = 600.0
 _POLL_SECONDS = 0.3
+_REPORTING = ("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")  # to Airflow's API server
 Ready = Callable[[str, str, float], None]
 
 
@@ -106,9 +107,6 @@ def down(settings: Settings) -> None:
         process.stop([p for p in processes if p.name in _REPORTING], grace=6.0)
         process.stop([p for p in processes if p.name not in _REPORTING])
         embedded.stop(home)
-
-
-_REPORTING = ("airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 
 
 class _Stack:

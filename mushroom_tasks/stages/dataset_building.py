@@ -86,7 +86,7 @@ def download_shard(settings: Settings, selection: str, shard: int, shards: int) 
         settings.source,
         store,
         settings.download,
-        settings.home / "progress",
+        _progress(settings, shard),
         earlier=earlier,
     )
     manifests.write_manifest(store, path, table, manifests.DOWNLOADS, selection)
@@ -132,7 +132,7 @@ def embed_shard(settings: Settings, downloads: str, shard: int, shards: int) -> 
     missing = known.missing(rows)
     for start in range(0, missing.num_rows, _EMBED_CHUNK):
         chunk = missing.slice(start, _EMBED_CHUNK)
-        known.add(embed(chunk, store, settings.embedding, settings.home / "progress"))
+        known.add(embed(chunk, store, settings.embedding, _progress(settings, shard)))
     return ShardResult(shard=shard, done=rows.num_rows, failed=0, reused=rows.num_rows - missing.num_rows)
 
 
@@ -226,6 +226,11 @@ def _joined(store: Store, downloads: str) -> pa.Table:
 def _downloaded(store: Store, downloads: str) -> pa.Table:
     table = manifests.read_manifest(store, f"downloads/{downloads}.parquet", manifests.DOWNLOADS)
     return table.filter(pc.equal(table["status"], "ok")).drop_columns(["status", "failure", "detail"])
+
+
+def _progress(settings: Settings, shard: int) -> Path:
+    """Return a folder of the shard's own: shards run side by side and would overwrite each other's counts."""
+    return settings.home / "progress" / f"shard-{shard:02d}"
 
 
 def _shard_path(selection: str, size: str, shard: int, shards: int) -> str:

@@ -145,8 +145,10 @@ def test_secrets__are_in_no_log_and_in_no_argument(services: Services, settings:
 
 def test_check__notices_a_service_that_died_and_up_brings_it_back(services: Services, settings: Settings) -> None:
     before = _pids(settings)
-    for member in Process(settings.home, "airflow-dag-processor").members():
+    members = Process(settings.home, "airflow-dag-processor").members()
+    for member in members:
         member.kill()
+    psutil.wait_procs(members, timeout=30)
     with pytest.raises(ServiceError, match="airflow-dag-processor has ended by itself"):
         services.check()
     again = stack.up(settings, sample=False)
