@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import dag, task
-from wiring import DEFAULT_ARGS, OBSERVATIONS, START, TAGS, call, form
+from wiring import DEFAULT_ARGS, OBSERVATIONS, TAGS, call, form
 
 
 @dag(
@@ -20,7 +20,6 @@ from wiring import DEFAULT_ARGS, OBSERVATIONS, START, TAGS, call, form
     description="iNaturalist's metadata into PostgreSQL",
     doc_md=__doc__,
     schedule="0 5 1 * *",
-    start_date=START,
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,9 +47,16 @@ class Workflow:
 
 
 @pytest.fixture(scope="module")
-def workflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workflow]:
+def folder() -> Iterator[Path]:
+    # Not below pytest's own folder, which each session of pytest closes to others: as root, PostgreSQL is another.
+    with tempfile.TemporaryDirectory(prefix="mushroom-", dir="/tmp") as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def workflow(folder: Path) -> Iterator[Workflow]:
     """All services up, and the three DAGs run once, set off over REST."""
-    settings = load_settings({"home": tmp_path_factory.mktemp("workflow"), **CHOSEN})
+    settings = load_settings({"home": folder / "airflow", **CHOSEN})
     write_bucket(settings.home / "sample", species=5, photos_per_species=24)
     try:
         services = stack.up(settings, sample=True)
@@ -130,11 +138,9 @@ def test_workflow__a_second_run_finds_nothing_new_and_ends_at_once(workflow: Wor
     assert len(list_datasets(Store(workflow.settings.store))) == 1
 
 
-def test_workflow__without_airflow_the_data_set_is_the_same(
-    workflow: Workflow, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_workflow__without_airflow_the_data_set_is_the_same(workflow: Workflow, folder: Path) -> None:
     """From a folder instead of HTTP, in one process instead of shards: content alone makes the fingerprint."""
-    home = tmp_path_factory.mktemp("alone")
+    home = folder / "alone"
     alone = load_settings({"home": home, "source": str(workflow.settings.home / "sample"), **CHOSEN})
     try:
         stages.ingest(alone, stages.snapshot(alone))
