@@ -134,8 +134,8 @@ class PhaseRun:
 def rate_factor(step: int, steps_per_epoch: int, epochs: int) -> float:
     """Return the factor (0..1] on the learning rate at a step: a linear warm-up, then half a cosine.
 
-    AdamW's first steps, taken before its averages mean anything, would tear pretrained weights apart: without the
-    warm-up the validation accuracy fell from 83 % to 71 % in the first epoch below the head.
+    AdamW's first steps, taken before its averages mean anything, move pretrained weights too far: in the first epoch
+    below the head the validation accuracy fell from about 81 % to 71 % without a warm-up, and to 74 % with it.
     """
     total = steps_per_epoch * epochs
     warm_up = max(1, min(steps_per_epoch, total // 5))

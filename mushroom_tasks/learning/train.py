@@ -6,7 +6,8 @@ The head first learns on features that are computed once (plain and mirrored); t
 learn on augmented photos, each phase from the best weights so far. Writes into `folder`: `model.keras`,
 `history.json`, `curves.png`. A run that was killed goes on after its last finished phase.
 
-On two cores, 1,300 photos of 20 species take about ten minutes. Needs TensorFlow and 3.3 GB of memory.
+Cost with the default settings: 807 training photos of 20 species took 421 s of CPU time and 2.2 GB of memory. Needs
+TensorFlow.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def train(settings: Settings, plan: PlanResult) -> TrainResult:
                     context="training",
                 )
             work = settings.home / "work" / plan.model
-            log = EpochLog(tracker, child, plan)
+            log = EpochLog(tracker, child, plan, settings.training.phases)
             found = training.train(
                 rows, store, settings.cache, work, settings.training, log, settings.home / "progress"
             )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import accumulate
 
+from mushroom_tasks.settings import PhaseSettings
 from mushroom_tasks.stages.results import PlanResult
 from mushroom_tasks.tracking import Run, Tracker
 
@@ -46,12 +48,17 @@ def logged(*runs: Run) -> Iterator[None]:
 
 
 class EpochLog:
-    """Sends each epoch to the run of its phase, and to the backbone's run on one axis over all phases."""
+    """Sends each epoch to the run of its phase, and to the backbone's run on one axis over all phases.
 
-    def __init__(self, tracker: Tracker, child: Run, plan: PlanResult) -> None:
+    On that axis a phase begins where those before it end at the latest, so that a resumed training, which does not
+    repeat the phases that were finished, goes on at the same place.
+    """
+
+    def __init__(self, tracker: Tracker, child: Run, plan: PlanResult, phases: Sequence[PhaseSettings]) -> None:
         self._tracker, self._child, self._plan = tracker, child, plan
         self._phases: dict[str, Run] = {}
-        self._epochs = 0
+        ends = accumulate((phase.epochs for phase in phases), initial=0)
+        self._starts = dict(zip((phase.name for phase in phases), ends, strict=False))
 
     def __call__(self, phase: str, epoch: int, metrics: dict[str, float]) -> None:
         """Log one epoch; `epoch` counts from 0 within its phase."""
@@ -65,8 +72,7 @@ class EpochLog:
             )
         named = {_METRIC_NAMES.get(name, name): value for name, value in metrics.items()}
         self._phases[phase].log_metrics(named, step=epoch)
-        self._child.log_metrics(named, step=self._epochs)
-        self._epochs += 1
+        self._child.log_metrics(named, step=self._starts[phase] + epoch)
 
     def finish(self) -> None:
         """Close the runs of the phases."""
