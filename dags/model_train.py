@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import Param, dag, task
-from wiring import CHAMPION, DATASET, DEFAULT_ARGS, GPU, START, TAGS, call, form
+from wiring import DATASET, DEFAULT_ARGS, GPU, START, TAGS, call, form
 
 from mushroom_tasks.learning.backbones.registry import names
 
@@ -56,7 +56,9 @@ from mushroom_tasks.learning.backbones.registry import names
     tags=[*TAGS, "model"],
 )
 def model_train() -> None:
-    @task(doc_md="Devices, their memory and who holds it; a run on a busy GPU is better stopped here.", **GPU)
+    @task(
+        doc_md="Devices, their free memory, and which processes hold the rest: look here when memory runs out.", **GPU
+    )
     def preflight(params: dict[str, Any]) -> dict:
         return call("preflight", params)
 
@@ -82,7 +84,7 @@ def model_train() -> None:
     def export(params: dict[str, Any], planned: dict) -> dict:
         return call("export", params, planned)
 
-    @task(outlets=[CHAMPION], doc_md="Gates, then the alias `champion` moves in MLflow's registry.")
+    @task(doc_md="Gates, then the alias `champion` moves in MLflow's registry.")
     def register(params: dict[str, Any], planned: dict) -> dict:
         return call("register", params, planned)
 

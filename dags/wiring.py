@@ -16,7 +16,6 @@ from mushroom_tasks.settings_schema import form_field
 
 OBSERVATIONS = Asset(name="observations", uri="mushroom://observations", group="mushrooms")
 DATASET = Asset(name="dataset", uri="mushroom://dataset", group="mushrooms")
-CHAMPION = Asset(name="champion", uri="mushroom://champion", group="mushrooms")
 
 TAGS = ["mushrooms"]
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,7 +1,7 @@
 """All settings, in one frozen object, and the only reader of the environment.
 
 Each setting comes from the first of: a value given in code or by a flag, an environment variable
-(`MUSHROOM_STORE`, nested as `MUSHROOM_SELECTION__PHOTOS_PER_SPECIES`), a TOML file (`MUSHROOM_CONFIG`, or
+(`MUSHROOM_STORE_ROOT`, nested as `MUSHROOM_SELECTION__PHOTOS_PER_SPECIES`), a TOML file (`MUSHROOM_CONFIG`, or
 `mushroom.toml` in the home folder), the default below. `docs/settings.md` is generated from these fields.
 
     settings = load_settings({"selection": {"photos_per_species": 200}})
@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -118,7 +119,7 @@ class PruningSettings(_Section):
 class PhaseSettings(_Section):
     """One phase of training: how deep it reaches, how long, how fast."""
 
-    name: str = Field(description="Name of the phase in logs and curves.")
+    name: str = Field(pattern=r"^[\w-]+$", description="Name of the phase in logs and curves.")
     depth: float = Field(
         ge=0, le=1, description="Share of the backbone's blocks that learn, from the top; 0: head only."
     )
@@ -162,6 +163,13 @@ class TrainingSettings(_Section):
     stop_patience: int = Field(6, ge=1, description="EarlyStopping: epochs without gain before a phase ends.")
     seed: int = Field(1, ge=0, description="Seed of initial weights, shuffling and augmentation.")
 
+    @model_validator(mode="after")
+    def _check(self) -> TrainingSettings:
+        names = [phase.name for phase in self.phases]
+        if len(set(names)) < len(names):
+            raise ValueError(f"phases need names of their own, here are {names}")
+        return self
+
 
 class ExportSettings(_Section):
     """LiteRT models and the bundle."""
@@ -186,6 +194,22 @@ class RegistrySettings(_Section):
         le=1,
         description="How far a challenger's top-1 may be below the champion's on the same data set.",
     )
+    max_accuracy_drop_refresh: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="The same where the champion was measured on another data set, and so on other photos.",
+    )
+
+
+_CREDENTIALS = (
+    "Give MLflow's as MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; a bucket that needs a login is read "
+    "through a mirror or a folder."
+)
+
+
+def _expanded(source: str) -> str:
+    return source if "://" in source or not source else str(Path(source).expanduser().absolute())
 
 
 class Settings(BaseSettings):
@@ -202,7 +226,9 @@ class Settings(BaseSettings):
     home: Annotated[Path, AfterValidator(lambda p: p.expanduser().absolute())] = Field(
         Path(".mushroom"), description="Folder that holds all state: databases, store, logs, caches."
     )
-    source: str = Field(INATURALIST, description="Bucket in iNaturalist's layout: an HTTP(S) address or a folder.")
+    source: Annotated[str, AfterValidator(_expanded)] = Field(
+        INATURALIST, description="Bucket in iNaturalist's layout: an HTTP(S) address or a folder."
+    )
     store_root: str = Field("", description="Root of the store (folder, s3://, gs://); empty: `store` in the home.")
     database_url: SecretStr = Field(
         SecretStr(""), description="PostgreSQL, as postgresql+psycopg2://...; empty: the embedded one in the home."
@@ -242,6 +268,10 @@ class Settings(BaseSettings):
             )
         if not self.source:
             raise ValueError("source is empty; give an HTTP(S) address or a folder")
+        for name, address in (("source", self.source), ("mlflow_tracking_uri", self.mlflow_tracking_uri)):
+            # Addresses are logged, shown and kept with the data; a password in one would be too.
+            if "://" in address and "@" in urlsplit(address).netloc:
+                raise ValueError(f"{name} holds a user name or password (it is not shown). {_CREDENTIALS}")
         return self
 
     @classmethod
@@ -296,6 +326,8 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
         node = nested
         for parent in parents:
             node = node.setdefault(parent, {})
+            if not isinstance(node, dict):
+                raise SettingsError(f"{parent} is given both as a whole and in parts. Received: {sorted(flat)}")
         node[leaf] = value
     return nested
 

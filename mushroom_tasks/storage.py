@@ -146,7 +146,7 @@ class Store:
                     Path(temporary).unlink()
             if isinstance(error, OSError) and error.errno in _NO_SPACE:
                 raise StorageFull(
-                    f"no space left while writing {target}. Free some space or point MUSHROOM_STORE elsewhere, "
+                    f"no space left while writing {target}. Free some space or point MUSHROOM_STORE_ROOT elsewhere, "
                     "then run this again: what was finished is kept."
                 ) from error
             raise

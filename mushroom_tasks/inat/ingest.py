@@ -177,13 +177,13 @@ class _Load:
     def _root_lines(self) -> pa.Array:
         """Return the ids of the roots' ancestors; TableError where a root is not in the file."""
         roots = pa.array([str(taxon_id) for taxon_id in self.root_taxa])
+        # Malformed rows are counted and kept when the table is copied; this pass only looks for the roots.
         reader = Reader(self.store, self.folder, TAXA, Quarantine())
         found = {}
         for batch in reader.batches(("taxon_id", roots)):
             found.update({row["taxon_id"]: ancestors(row["ancestry"]) for row in batch.to_pylist()})
-        self._require_rows(TAXA, reader)
         missing = sorted(set(self.root_taxa) - found.keys())
-        if missing:
+        if missing and reader.rows and not reader.malformed:
             raise TableError(
                 f"{self.folder}/{TAXA.file} has no taxon {missing}. Received root_taxa: {list(self.root_taxa)}. Look "
                 "their ids up at https://www.inaturalist.org/taxa and set `root_taxa`."

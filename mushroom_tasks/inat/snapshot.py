@@ -69,6 +69,11 @@ def look(source: str, access: SourceSettings) -> dict[str, Validators]:
     return asyncio.run(work())
 
 
+def is_telling(seen: Mapping[str, Validators]) -> bool:
+    """Tell whether validators can prove that two publications are the same: a size alone proves nothing."""
+    return all("etag" in v or "last_modified" in v or "mtime_ns" in v for v in seen.values())
+
+
 def fetch(source: str, store: Store, access: SourceSettings, progress_folder: Path | None) -> FetchedSnapshot:
     """Fetch the four files into the store and return the snapshot.
 
@@ -211,8 +216,8 @@ class _Receive:
 
 def _known(store: Store, source: str, seen: Mapping[str, Validators]) -> FetchedSnapshot | None:
     """Return the snapshot that an earlier fetch made of the very same publication."""
-    if not all("etag" in v or "last_modified" in v or "mtime_ns" in v for v in seen.values()):
-        return None  # a size alone proves nothing
+    if not is_telling(seen):
+        return None
     for name in store.list("snapshots"):
         with suppress(FileNotFoundError):
             marker = store.read_json(f"{folder_of(name)}/{MARKER}")

@@ -6,22 +6,17 @@ lines = describe(settings, found) if found else []
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow.compute as pc
 
-from mushroom_tasks import manifests
+from mushroom_tasks import manifests, stages
 from mushroom_tasks.curation.publish import MANIFEST, PublishedDataset, list_datasets
-from mushroom_tasks.errors import BundleError
-from mushroom_tasks.mobile.bundle import MARKER, Bundle, read_bundle
+from mushroom_tasks.mobile.bundle import MARKER, Bundle
 from mushroom_tasks.mobile.predict import Predictor
 from mushroom_tasks.mobile.predict import describe as describe_predictions
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.storage import Store
-
-_BUNDLES = "bundles"
 
 
 @dataclass(frozen=True)
@@ -33,16 +28,15 @@ class Finished:
 
 
 def finished(settings: Settings) -> Finished | None:
-    """Return the newest data set with its newest bundle, or None where it has none (or there is no data set)."""
+    """Return the newest data set that was made with these settings and its bundle, or None where either is missing."""
     store = Store(settings.store)
-    datasets = list_datasets(store)
-    if not datasets:
-        return None
-    found = [
-        bundle for bundle in _bundles(store, settings) if bundle.manifest.dataset.fingerprint == datasets[0].fingerprint
-    ]
-    newest = max(found, key=lambda bundle: (bundle.folder / MARKER).stat().st_mtime, default=None)
-    return None if newest is None else Finished(datasets[0], newest)
+    for dataset in list_datasets(store):
+        if stages.is_made_with(dataset, settings):
+            bundle = stages.plan_training(settings, dataset.fingerprint).bundle
+            if store.exists(f"bundles/{bundle}/{MARKER}"):
+                return Finished(dataset, stages.open_bundle(settings, store, bundle))
+            return None
+    return None
 
 
 def describe(settings: Settings, found: Finished) -> list[str]:
@@ -85,26 +79,10 @@ def _held_out(settings: Settings, found: Finished) -> list[str]:
     return ["", *describe_predictions(title, predictions)]
 
 
-def _bundles(store: Store, settings: Settings) -> list[Bundle]:
-    bundles = []
-    for name in store.list(_BUNDLES):
-        with suppress(BundleError):  # unfinished, or of another version
-            bundles.append(read_bundle(_local_folder(store, f"{_BUNDLES}/{name}", settings.cache)))
-    return bundles
-
-
-def _local_folder(store: Store, folder: str, cache: Path) -> Path:
-    if store.is_local:
-        return Path(store.path(folder))
-    for name in store.list(folder):
-        store.local(f"{folder}/{name}", cache)
-    return cache / folder
+def _by_reason(counts: dict[str, int]) -> str:
+    listed = ", ".join(f"{reason} {count}" for reason, count in sorted(counts.items()) if count)
+    return f" ({listed})" if listed else ""
 
 
 def _size(count: int) -> str:
     return f"{count / 1e6:6.1f} MB" if count >= 1e5 else f"{count / 1e3:6.1f} kB"
-
-
-def _by_reason(counts: dict[str, int]) -> str:
-    listed = ", ".join(f"{reason} {count}" for reason, count in sorted(counts.items()) if count)
-    return f" ({listed})" if listed else ""

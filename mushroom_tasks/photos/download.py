@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mushroom_tasks import imaging
-from mushroom_tasks.errors import DownloadError, PhotoError, StorageError
+from mushroom_tasks.errors import DownloadError, PhotoError, SourceError, StorageError
 from mushroom_tasks.manifests import DOWNLOADS
 from mushroom_tasks.photos.fetch import PhotoSource, open_source
 from mushroom_tasks.photos.store import photo_path
@@ -129,6 +129,16 @@ def check_failed_ratio(table: pa.Table, max_failed_ratio: float) -> None:
         f"{_HINTS.get(reason, 'Look at the details in the downloads manifest.')} "
         "Photos that are in the store are kept."
     )
+
+
+def check_passing_ratio(table: pa.Table, max_failed_ratio: float) -> None:
+    """Raise SourceError where more than this share of rows failed in passing: trying again may well help."""
+    passing = pc.sum(pc.is_in(table["failure"], pa.array(_PASSING))).as_py() or 0
+    if passing > max_failed_ratio * table.num_rows:
+        raise SourceError(
+            f"{passing} of {table.num_rows} photos failed in passing (timeouts, cut connections, server errors). "
+            "Run this again later: photos that are in the store are kept."
+        )
 
 
 class _Run:

@@ -55,6 +55,7 @@ async def open_source(source: str, settings: DownloadSettings, threads: Executor
         connector = aiohttp.TCPConnector(limit=settings.connections)
         timeout = aiohttp.ClientTimeout(total=settings.timeout, sock_connect=min(_CONNECT_TIMEOUT, settings.timeout))
         async with aiohttp.ClientSession(
+            trust_env=True,
             connector=connector,
             timeout=timeout,
             headers={"User-Agent": USER_AGENT},

@@ -30,7 +30,7 @@ from mushroom_tasks.storage import Store
 logger = logging.getLogger(__name__)
 
 # Raise it whenever the drawings, the plan or the tables change: older buckets are then written anew.
-VERSION = 2
+VERSION = 3
 MARKER = "sample.json"
 
 

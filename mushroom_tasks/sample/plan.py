@@ -24,7 +24,9 @@ FAULTS = ("missing", "png", "truncated", "exif", "html", "cmyk", "empty", "gray"
 OBSERVERS = 60
 MAX_PHOTOS_PER_SPECIES = 5000
 
-_FIRST_PHOTO_ID = 21_000_000
+# Above every id of iNaturalist, and apart for each seed: a store keeps photos by id, whatever their source.
+_FIRST_PHOTO_ID = 10**12
+_IDS_PER_SEED = 10**6
 FIRST_OBSERVER_ID = 101
 _JUNK_SHARE = 0.045
 _MISLABEL_SHARE = 0.02
@@ -79,7 +81,7 @@ def make_plan(*, species: int, photos_per_species: int, seed: int) -> Plan:
     photos = _contaminate(photos, chosen, rng)
     photos = _break(photos, rng)
     photos += _species_photos(RARE, max(2, photos_per_species // 6), None, _next_observation(photos), rng)
-    return Plan(species=chosen, photos=_number(photos, rng), seed=seed)
+    return Plan(species=chosen, photos=_number(photos, rng, _FIRST_PHOTO_ID + seed * _IDS_PER_SEED), seed=seed)
 
 
 def _check(name: str, value: int, low: int, high: int) -> None:
@@ -152,9 +154,9 @@ def _break(photos: list[PlannedPhoto], rng: np.random.Generator) -> list[Planned
     return photos
 
 
-def _number(photos: list[PlannedPhoto], rng: np.random.Generator) -> tuple[PlannedPhoto, ...]:
+def _number(photos: list[PlannedPhoto], rng: np.random.Generator, first: int) -> tuple[PlannedPhoto, ...]:
     """Give ids that say nothing about the species, with gaps, as in a snapshot of a larger whole."""
-    ids = _FIRST_PHOTO_ID + np.cumsum(rng.integers(1, 12, size=len(photos)))
+    ids = first + np.cumsum(rng.integers(1, 12, size=len(photos)))
     numbered = [
         replace(photo, photo_id=int(photo_id)) for photo, photo_id in zip(photos, rng.permutation(ids), strict=True)
     ]

@@ -10,10 +10,12 @@ nothing where the fingerprint of its inputs and settings already has a result. G
     selection = stages.select(settings)
 """
 
+from mushroom_tasks.stages.artifacts import open_bundle
 from mushroom_tasks.stages.dataset_building import (
     collect_downloads,
     download_shard,
     embed_shard,
+    is_made_with,
     prune,
     publish,
     select,
@@ -30,6 +32,8 @@ __all__ = [
     "evaluate",
     "export",
     "ingest",
+    "is_made_with",
+    "open_bundle",
     "plan_training",
     "preflight",
     "prune",

@@ -8,11 +8,11 @@ import pyarrow as pa
 
 from mushroom_tasks import manifests
 from mushroom_tasks.curation.publish import MANIFEST, PublishedDataset, find_dataset, list_datasets
-from mushroom_tasks.errors import CurationError
-from mushroom_tasks.mobile.bundle import Bundle, read_bundle
+from mushroom_tasks.errors import BundleError, CurationError
+from mushroom_tasks.mobile.bundle import MARKER, Bundle, read_bundle
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages.results import PlanResult
-from mushroom_tasks.storage import Store
+from mushroom_tasks.storage import Store, fingerprint
 
 MODEL = "model.keras"
 TRAINED = "training.json"
@@ -38,13 +38,25 @@ def model_path(settings: Settings, store: Store, plan: PlanResult) -> Path:
     return store.local(f"models/{plan.model}/{MODEL}", settings.cache)
 
 
-def open_bundle(settings: Settings, store: Store, fingerprint: str) -> Bundle:
+def bundle_folder(settings: Settings, store: Store, bundle: str) -> Path:
+    """Return a local folder with a bundle's files; BundleError where the store has no such bundle."""
+    folder = f"bundles/{bundle}"
+    if not store.exists(f"{folder}/{MARKER}"):
+        raise BundleError(f"there is no bundle in {store.address(folder)}. Export the model again.")
+    return {store.local(f"{folder}/{name}", settings.cache).parent for name in store.list(folder)}.pop()
+
+
+def open_bundle(settings: Settings, store: Store, bundle: str) -> Bundle:
     """Return a bundle of the store, verified."""
-    names = store.list(f"bundles/{fingerprint}")
-    folders = {store.local(f"bundles/{fingerprint}/{name}", settings.cache).parent for name in names}
-    return read_bundle(folders.pop())
+    return read_bundle(bundle_folder(settings, store, bundle))
+
+
+def tracked_path(settings: Settings, kind: str, key: str) -> str:
+    """Return where the store notes that something was logged or registered; each MLflow has its own notes."""
+    address = fingerprint("tracking", uri=settings.mlflow_tracking_uri)
+    return f"tracked/{address}/{kind}/{key}.json"
 
 
 def registration_path(settings: Settings, bundle: str) -> str:
-    """Return where the store keeps the outcome of a registration; each registry has its own."""
-    return f"registrations/{settings.registry.model_name}/{bundle}.json"
+    """Return where the store keeps the outcome of a registration; other gates are another registration."""
+    return tracked_path(settings, "registrations", fingerprint("registration", bundle=bundle, gates=settings.registry))

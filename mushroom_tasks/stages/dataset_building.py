@@ -7,23 +7,27 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from sqlalchemy import Engine
 
 from mushroom_tasks import manifests
 from mushroom_tasks.curation import publish as publishing
 from mushroom_tasks.curation.prune import prune as prune_classes
 from mushroom_tasks.db.engine import open_engine
-from mushroom_tasks.errors import SelectionError
+from mushroom_tasks.db.models import Snapshot
+from mushroom_tasks.errors import DatabaseError, SelectionError
 from mushroom_tasks.inat.ingest import latest_load
 from mushroom_tasks.inat.lineage import lineages
 from mushroom_tasks.inat.selection import select as select_photos
 from mushroom_tasks.learning.embedding_store import EmbeddingStore, shard_of
 from mushroom_tasks.learning.embeddings import embed, embedder_fingerprint
-from mushroom_tasks.photos.download import check_failed_ratio, download, is_settled
+from mushroom_tasks.photos.download import check_failed_ratio, check_passing_ratio, download, is_settled
 from mushroom_tasks.settings import Settings
+from mushroom_tasks.stages.artifacts import tracked_path
 from mushroom_tasks.stages.results import DatasetResult, DownloadResult, PruneResult, SelectionResult, ShardResult
 from mushroom_tasks.storage import Store, fingerprint
 from mushroom_tasks.tracking import open_tracker
@@ -44,7 +48,7 @@ def select(settings: Settings) -> SelectionResult:
     engine = open_engine(settings)
     latest = latest_load(engine)
     if latest is None:
-        raise SelectionError("no snapshot is loaded. Run the DAG inat_ingest (or `mushroom ingest`) first.")
+        raise SelectionError("no snapshot is loaded. Run the DAG inat_ingest (or `mushroom stage ingest`) first.")
     key = fingerprint(
         "selection", version=1, snapshot=latest.fingerprint, root_taxa=latest.root_taxa, settings=settings.selection
     )
@@ -53,6 +57,7 @@ def select(settings: Settings) -> SelectionResult:
     if manifests.manifest_fingerprint(store, path) != key:
         table = select_photos(engine, tuple(latest.root_taxa), settings.selection)
         species = lineages(engine, set(table["taxon_id"].to_pylist()))
+        _require_unchanged(engine, latest)
         store.write_json(f"selections/{key}.species.json", species)
         manifests.write_manifest(store, path, table, manifests.SELECTION, key)
     rows = manifests.read_manifest(store, path, manifests.SELECTION, ["photo_id", "taxon_id"])
@@ -76,8 +81,12 @@ def download_shard(settings: Settings, selection: str, shard: int, shards: int) 
     )
     rows = rows.filter(pa.array(np.asarray(rows["photo_id"]) % shards == shard))
     path = _shard_path(selection, settings.download.size, shard, shards)
+    # What failed for good deserves another try at another source, or with another limit.
+    key = fingerprint(
+        "download-shard", selection=selection, source=settings.source, max_bytes=settings.download.max_bytes
+    )
     earlier = None
-    if manifests.manifest_fingerprint(store, path) == selection:
+    if manifests.manifest_fingerprint(store, path) == key:
         earlier = manifests.read_manifest(store, path, manifests.DOWNLOADS)
         if is_settled(earlier, settings.download.max_failed_ratio):
             return ShardResult(shard=shard, done=rows.num_rows, failed=_failed(earlier), reused=rows.num_rows)
@@ -89,7 +98,8 @@ def download_shard(settings: Settings, selection: str, shard: int, shards: int) 
         _progress(settings, shard),
         earlier=earlier,
     )
-    manifests.write_manifest(store, path, table, manifests.DOWNLOADS, selection)
+    manifests.write_manifest(store, path, table, manifests.DOWNLOADS, key)
+    check_passing_ratio(table, settings.download.max_failed_ratio)
     return ShardResult(shard=shard, done=rows.num_rows, failed=_failed(table), reused=0)
 
 
@@ -104,9 +114,9 @@ def collect_downloads(settings: Settings, selection: str, shards: int) -> Downlo
     ]
     table = pa.concat_tables(parts).sort_by("photo_id")
     check_failed_ratio(table, settings.download.max_failed_ratio)
-    # By content: what was obtained decides, not how often or from which mirror it was asked for.
+    # By content: what was obtained decides, not from where, nor why the rest could not be had.
     content = hashlib.sha256()
-    for column in ("photo_id", "sha256", "failure"):
+    for column in ("photo_id", "sha256"):
         content.update(repr(table[column].to_pylist()).encode())
     key = fingerprint("downloads", version=1, selection=selection, content=content.hexdigest())
     path = f"downloads/{key}.parquet"
@@ -169,11 +179,7 @@ def publish(settings: Settings, dataset: str) -> DatasetResult:
     downloads = store.read_json(f"pruned/{dataset}.json")["downloads"]
     selection = store.read_json(f"downloads/{downloads}.json")["selection"]
     failures = _failures(manifests.read_manifest(store, f"downloads/{downloads}.parquet", manifests.DOWNLOADS))
-    chosen = {
-        "selection": settings.selection.model_dump(mode="json"),
-        "embedding": settings.embedding.model_dump(mode="json"),
-        "pruning": settings.pruning.model_dump(mode="json"),
-    }
+    chosen = _choices(settings)
     published = publishing.publish(
         manifests.read_manifest(store, f"pruned/{dataset}.parquet", manifests.PRUNED),
         store,
@@ -183,7 +189,10 @@ def publish(settings: Settings, dataset: str) -> DatasetResult:
         failures=failures,
         species=store.read_json(f"selections/{selection}.species.json"),
     )
-    _log_dataset(settings, store, published, chosen)
+    marker = tracked_path(settings, "datasets", dataset)
+    if not store.exists(marker):
+        _log_dataset(settings, store, published, chosen)
+        store.write_json(marker, published.counts)
     return DatasetResult(
         fingerprint=published.fingerprint,
         folder=published.folder,
@@ -192,6 +201,22 @@ def publish(settings: Settings, dataset: str) -> DatasetResult:
         pruned=published.counts.pruned,
         splits={split: getattr(published.counts, split) for split in manifests.SPLITS},
     )
+
+
+def is_made_with(dataset: publishing.PublishedDataset, settings: Settings) -> bool:
+    """Tell whether a data set was made with the settings in force."""
+    return dataset.settings == _choices(settings)
+
+
+def _choices(settings: Settings) -> dict[str, Any]:
+    """Return the settings that shape a data set, as its card shows them."""
+    return {
+        "root_taxa": list(settings.root_taxa),
+        "selection": settings.selection.model_dump(mode="json"),
+        "download": {"size": settings.download.size},
+        "embedding": settings.embedding.model_dump(mode="json", include={"backbone", "weights"}),
+        "pruning": settings.pruning.model_dump(mode="json"),
+    }
 
 
 def _log_dataset(
@@ -214,6 +239,15 @@ def _log_dataset(
     for name in store.list(f"datasets/{published.fingerprint}"):
         run.log_artifact(Path(store.local(f"datasets/{published.fingerprint}/{name}", settings.cache)))
     run.finish()
+
+
+def _require_unchanged(engine: Engine, latest: Snapshot) -> None:
+    """Raise where another snapshot was loaded while a selection was made of this one: its rows may be mixed."""
+    now = latest_load(engine)
+    if now is None or now.id != latest.id:
+        raise DatabaseError(
+            f"another snapshot was loaded while photos of {latest.fingerprint} were selected. Run this again."
+        )
 
 
 def _joined(store: Store, downloads: str) -> pa.Table:

@@ -10,9 +10,11 @@ import logging
 from dataclasses import asdict
 
 from mushroom_tasks.curation.publish import find_dataset
+from mushroom_tasks.errors import LearningError
 from mushroom_tasks.learning import backbones, devices
 from mushroom_tasks.learning import evaluate as evaluation
 from mushroom_tasks.learning import train as training
+from mushroom_tasks.mobile.bundle import MARKER
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages.artifacts import (
     EVALUATION,
@@ -45,6 +47,12 @@ def plan_training(settings: Settings, dataset: str = "") -> PlanResult:
     """Name what is to be made of a data set (the newest where none is given), and tell whether it is there already."""
     store = Store(settings.store)
     published = find_dataset(store, dataset) if dataset else newest_dataset(store)
+    for split in ("validation", "test"):
+        if getattr(published.counts, split) == 0:
+            raise LearningError(
+                f"the data set {published.fingerprint} has no {split} photos to judge a model by. Raise "
+                f"selection.{split}_share, or select photos of more observers."
+            )
     backbone = backbones.get(settings.training.backbone)
     model = fingerprint(
         "model",
@@ -59,7 +67,7 @@ def plan_training(settings: Settings, dataset: str = "") -> PlanResult:
         backbone=backbone.name,
         model=model,
         bundle=bundle,
-        is_new=not store.exists(registration_path(settings, bundle)),
+        is_new=not (store.exists(f"bundles/{bundle}/{MARKER}") and store.exists(registration_path(settings, bundle))),
     )
 
 
@@ -71,7 +79,8 @@ def train(settings: Settings, plan: PlanResult) -> TrainResult:
         published, rows = dataset_rows(store, plan)
         tracker = open_tracker(settings)
         parent, child = runs_of(tracker, plan)
-        with logged(parent, child):
+        log = EpochLog(tracker, child, plan, settings.training.phases)
+        with logged(parent, child, log):
             for run in (parent, child):
                 run.log_params({"training": settings.training.model_dump(mode="json")})
                 run.log_dataset(
@@ -82,11 +91,10 @@ def train(settings: Settings, plan: PlanResult) -> TrainResult:
                     context="training",
                 )
             work = settings.home / "work" / plan.model
-            log = EpochLog(tracker, child, plan, settings.training.phases)
             found = training.train(
                 rows, store, settings.cache, work, settings.training, log, settings.home / "progress"
             )
-            log.finish()
+            log.finish_all(phase.name for phase in found.phases)
             child.log_metrics({"validation/accuracy": found.best_validation_accuracy, "train/seconds": found.seconds})
             result = TrainResult(
                 fingerprint=plan.model,

@@ -28,7 +28,7 @@ from mushroom_tasks.stages.gates import failed_gates
 from mushroom_tasks.stages.results import BundleResult, PlanResult, RegistrationResult
 from mushroom_tasks.stages.training_runs import logged, runs_of
 from mushroom_tasks.storage import Store, fingerprint
-from mushroom_tasks.tracking import open_tracker
+from mushroom_tasks.tracking import Run, Tracker, open_tracker
 
 logger = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ def export(settings: Settings, plan: PlanResult) -> BundleResult:
                 dataset=_facts(published, rows),
                 attribution=store.local(published.file(ATTRIBUTION), settings.cache),
             )
-            child.log_folder(work / "bundle", "bundle")
+            child.log_folder(work / "bundle", _artifact(plan))
             store.upload_folder(work / "bundle", f"bundles/{plan.bundle}", marker=MARKER)
     manifest = open_bundle(settings, store, plan.bundle).manifest
     return BundleResult(
@@ -83,26 +83,38 @@ def register(settings: Settings, plan: PlanResult) -> RegistrationResult:
         bundle = open_bundle(settings, store, plan.bundle)
         tracker = open_tracker(settings)
         parent, child = runs_of(tracker, plan)
-        model = settings.registry.model_name
-        champion = tracker.champion(model)
-        failed = failed_gates(bundle.manifest, settings.registry, champion.tags if champion else None)
-        version = tracker.register(model, run=child, artifact="bundle", key=plan.bundle, tags=_tags(bundle, plan))
-        tracker.set_alias(version, "challenger" if failed else "champion")
-        tags = {"gates": "failed: " + "; ".join(failed) if failed else "passed", "model_version": version.version}
-        for run in (parent, child):
-            run.set_tags(tags)
-            run.log_metrics({"test/top1": bundle.manifest.evaluation[_AS_CAME].top1})
-            run.finish()
-        for reason in failed:
-            logger.warning("gate failed: %s", reason)
-        result = RegistrationResult(
-            bundle=store.address(f"bundles/{plan.bundle}"),
-            version=version.version,
-            is_champion=not failed,
-            failed_gates=failed,
-        )
+        with logged(parent, child):
+            result = _registered(settings, store, tracker, bundle, plan, child)
+            gates = "failed: " + "; ".join(result.failed_gates) if result.failed_gates else "passed"
+            for run in (parent, child):
+                run.set_tags({"gates": gates, "model_version": result.version})
+                run.log_metrics({"test/top1": bundle.manifest.evaluation[_AS_CAME].top1})
+                run.finish()
         store.write_json(marker, result)
     return RegistrationResult.model_validate(store.read_json(marker))
+
+
+def _registered(
+    settings: Settings, store: Store, tracker: Tracker, bundle: Bundle, plan: PlanResult, run: Run
+) -> RegistrationResult:
+    model = settings.registry.model_name
+    champion = tracker.champion(model)
+    failed = failed_gates(bundle.manifest, settings.registry, champion.tags if champion else None)
+    for reason in failed:
+        logger.warning("gate failed: %s", reason)
+    version = tracker.register(model, run=run, artifact=_artifact(plan), key=plan.bundle, tags=_tags(bundle, plan))
+    tracker.set_alias(version, "challenger" if failed else "champion")
+    return RegistrationResult(
+        bundle=store.address(f"bundles/{plan.bundle}"),
+        version=version.version,
+        is_champion=not failed,
+        failed_gates=failed,
+    )
+
+
+def _artifact(plan: PlanResult) -> str:
+    """Return the run's artifact folder: a model exported in another way must not touch what is registered."""
+    return f"bundles/{plan.bundle}"
 
 
 def _variants(

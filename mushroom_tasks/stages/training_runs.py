@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 
@@ -37,7 +37,7 @@ def runs_of(tracker: Tracker, plan: PlanResult) -> tuple[Run, Run]:
 
 
 @contextmanager
-def logged(*runs: Run) -> Iterator[None]:
+def logged(*runs: Run | EpochLog) -> Iterator[None]:
     """Mark runs as failed where the block fails; a retry reopens them."""
     try:
         yield
@@ -62,6 +62,21 @@ class EpochLog:
 
     def __call__(self, phase: str, epoch: int, metrics: dict[str, float]) -> None:
         """Log one epoch; `epoch` counts from 0 within its phase."""
+        named = {_METRIC_NAMES.get(name, name): value for name, value in metrics.items()}
+        self._run(phase).log_metrics(named, step=epoch)
+        self._child.log_metrics(named, step=self._starts[phase] + epoch)
+
+    def finish(self, status: str = "FINISHED") -> None:
+        """Close the runs of the phases that were logged here."""
+        for run in self._phases.values():
+            run.finish(status)
+
+    def finish_all(self, phases: Iterable[str]) -> None:
+        """Close the runs of all these phases, those too that an earlier, killed try has left open."""
+        for phase in phases:
+            self._run(phase).finish()
+
+    def _run(self, phase: str) -> Run:
         if phase not in self._phases:
             self._phases[phase] = self._tracker.run(
                 EXPERIMENT,
@@ -70,11 +85,4 @@ class EpochLog:
                 parent=self._child,
                 tags={"phase": phase, "backbone": self._plan.backbone, "dataset": self._plan.dataset},
             )
-        named = {_METRIC_NAMES.get(name, name): value for name, value in metrics.items()}
-        self._phases[phase].log_metrics(named, step=epoch)
-        self._child.log_metrics(named, step=self._starts[phase] + epoch)
-
-    def finish(self) -> None:
-        """Close the runs of the phases."""
-        for run in self._phases.values():
-            run.finish()
+        return self._phases[phase]

@@ -35,10 +35,7 @@ def _construct(input_size: int, weights: str | None = None) -> keras.Model:
     )
 
 
-def _load(model: keras.Model, path: Path | None) -> None:
-    if path is not None:
-        model.load_weights(path)
-        return
+def _load(model: keras.Model, _path: Path | None) -> None:
     try:
         # The download's address and checksum belong to keras.applications, so it builds a second, pretrained
         # model; it raises a bare Exception when the download fails.
