@@ -8,7 +8,7 @@ EXTRAS := embedded,mobile,learning,cpu,tracking,airflow,dev
 export MUSHROOM_HOME ?= $(CURDIR)/.mushroom
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: install demo up status down test check format docs lock clean
+.PHONY: install demo up status down test bench check format docs lock clean
 
 install: $(STAMP) ## venv with the locked packages
 
@@ -34,6 +34,9 @@ down: install ## stop them
 
 test: install ## the whole suite
 	pytest $(ARGS)
+
+bench: install ## every benchmark: ours beside its peers
+	python benchmarks/ingest.py
 
 check: install ## format, lint, types, layers, generated documents
 	ruff format --check .

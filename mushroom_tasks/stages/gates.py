@@ -37,7 +37,8 @@ def _accuracy(manifest: Manifest, settings: RegistrySettings, champion: Mapping[
     name = "max_accuracy_drop" if is_same else "max_accuracy_drop_refresh"
     allowed = getattr(settings, name)
     own, other = next(iter(manifest.evaluation.values())).top1, float(champion["top1"])
-    if own >= other - allowed:
+    # The tag holds four digits: what differs beyond them is no drop.
+    if round(other - own, 4) <= allowed:
         return []
     return [
         f"accuracy: top-1 {own:.3f} on held-out observers, the champion has {other:.3f} on "
