@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection, Engine, text
 
 from mushroom_tasks.db.engine import explained
@@ -46,7 +47,23 @@ def select(engine: Engine, root_taxa: Sequence[int], settings: SelectionSettings
         _require_species(connection, settings)
         _run(connection, "selected", values)
         _log_shared(connection)
-        return copy_out(connection, "SELECT * FROM selected ORDER BY photo_id", SELECTION)
+        return without_homonyms(copy_out(connection, "SELECT * FROM selected ORDER BY photo_id", SELECTION))
+
+
+def without_homonyms(table: pa.Table) -> pa.Table:
+    """Return a selection in which each scientific name is one taxon, the one with the most photos.
+
+    Names are unique within a code of nomenclature only: an animal and a plant may share one, and a classifier that
+    names species could not tell them apart.
+    """
+    counts = table.group_by(["scientific_name", "taxon_id"]).aggregate([("photo_id", "count")]).to_pylist()
+    first: dict[str, int] = {}
+    for row in sorted(counts, key=lambda row: (-row["photo_id_count"], row["taxon_id"])):
+        first.setdefault(row["scientific_name"], row["taxon_id"])
+    others = sorted({row["taxon_id"] for row in counts} - set(first.values()))
+    if others:
+        logger.warning("the taxa %s are left out: they share their name with a taxon that has more photos", others)
+    return table.filter(pc.is_in(table["taxon_id"], pa.array(sorted(first.values()), pa.int64())))
 
 
 def _run(connection: Connection, name: str, values: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy import Engine, text
 
 from mushroom_tasks.errors import SelectionError
 from mushroom_tasks.inat.ingest import load
-from mushroom_tasks.inat.selection import select
+from mushroom_tasks.inat.selection import select, without_homonyms
 from mushroom_tasks.inat.snapshot import fetch
 from mushroom_tasks.manifests import SELECTION
 from mushroom_tasks.settings import IngestSettings, SelectionSettings, SourceSettings
@@ -233,3 +233,11 @@ def test_select__finds_every_photo_of_the_real_bucket(engine: Engine, tmp_path: 
             )
         ).scalars()
         assert {selected[photo_id] for photo_id in varieties} == {"Amanita muscaria"}
+
+
+def test_without_homonyms__keeps_the_taxon_with_the_most_photos() -> None:
+    names = ["Agathis montana"] * 3 + ["Amanita muscaria"]
+    table = pa.table({"photo_id": [1, 2, 3, 4], "taxon_id": [20, 10, 20, 30], "scientific_name": names})
+
+    kept = without_homonyms(table)
+    assert kept["photo_id"].to_pylist() == [1, 3, 4]

@@ -1,0 +1,262 @@
+"""The stages in a row, as `mushroom run` does them: killed, run again, refused; and what must not change by it.
+
+One home serves all tests: its first run is killed in the middle of training, the second one finishes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from mushroom_tasks import stages
+from mushroom_tasks.db import embedded
+from mushroom_tasks.sample.bucket import write_bucket
+from mushroom_tasks.settings import Settings, load_settings
+from mushroom_tasks.stages.results import PlanResult
+from mushroom_tasks.storage import Store
+
+PROGRAM = "from mushroom_tasks.cli import main; main()"
+HEAD_EPOCHS, LAST_EPOCHS = 3, 2
+# Small enough for a test, otherwise the real job.
+CHOSEN = f"""
+[selection]
+min_photos_per_species = 8
+
+[training]
+phases = [
+    {{ name = "head", depth = 0.0, epochs = {HEAD_EPOCHS}, learning_rate = 1e-3 }},
+    {{ name = "last", depth = 0.1, epochs = {LAST_EPOCHS}, learning_rate = 1e-4 }},
+]
+
+[export]
+min_agreement = 0.3
+representative_photos = 8
+"""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What the run left that went on after the kill."""
+
+    settings: Settings
+    bundle: Path
+    plan: PlanResult
+    stderr: str
+
+    @property
+    def store(self) -> Store:
+        return Store(self.settings.store)
+
+    def changed(self, **sections: dict[str, object] | str) -> Settings:
+        """The same home with other settings."""
+        return load_settings({"home": self.settings.home, "source": self.settings.source, **sections})
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    # Not below pytest's own folder, which each session of pytest closes to others: as root, PostgreSQL is another.
+    with tempfile.TemporaryDirectory(prefix="mushroom-", dir="/tmp") as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def settings(folder: Path) -> Iterator[Settings]:
+    write_bucket(folder / "bucket", species=3, photos_per_species=16)
+    home = folder / "home"
+    home.mkdir()
+    (home / "mushroom.toml").write_text(CHOSEN)
+    try:
+        yield load_settings({"home": home, "source": str(folder / "bucket")})
+    finally:
+        embedded.stop(home)
+
+
+@pytest.fixture(scope="module")
+def finished(settings: Settings) -> Finished:
+    _kill_in_the_last_phase(settings)
+    done = mushroom("run", *_where(settings))
+    assert done.returncode == 0, done.stderr
+    bundle = Path(done.stdout.splitlines()[-1])
+    return Finished(settings, bundle, stages.plan_training(settings), done.stderr)
+
+
+def _where(settings: Settings) -> list[str]:
+    return ["--workdir", str(settings.home), "--source", settings.source]
+
+
+def _command(arguments: Sequence[str], *options: str) -> list[str]:
+    return [sys.executable, *options, "-W", "ignore", "-c", PROGRAM, *arguments]
+
+
+def mushroom(*arguments: str, options: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Run the program in a process of its own."""
+    return subprocess.run(_command(arguments, *options), capture_output=True, text=True, timeout=600)
+
+
+def _kill_in_the_last_phase(settings: Settings) -> None:
+    log = settings.home / "killed.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(_command(["run", *_where(settings)]), stdout=output, stderr=output)
+    try:
+        deadline = time.monotonic() + 600
+        while _phase(settings) != "last":
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _phase(settings: Settings) -> str | None:
+    with suppress(FileNotFoundError):
+        return json.loads((settings.home / "progress" / "train.json").read_text()).get("phase")
+    return None
+
+
+def contents(folder: Path) -> dict[str, tuple[int, str]]:
+    """Time of the last write and checksum of every file below a folder."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(p): (p.stat().st_mtime_ns, hashlib.sha256(p.read_bytes()).hexdigest()) for p in files}
+
+
+def tracked(settings: Settings) -> dict[str, int]:
+    """How many rows MLflow's tables have."""
+    engine = create_engine(embedded.url(settings.home, "mlflow"))
+    tables = ("runs", "metrics", "params", "tags", "inputs", "model_versions")
+    with engine.connect() as connection:
+        counts = {name: connection.execute(text(f"SELECT count(*) FROM {name}")).scalar_one() for name in tables}
+    engine.dispose()
+    return counts
+
+
+def client(settings: Settings) -> Any:
+    from mlflow import MlflowClient
+
+    address = embedded.url(settings.home, "mlflow")
+    return MlflowClient(tracking_uri=address, registry_uri=address)
+
+
+def runs_by_key(settings: Settings, experiment: str) -> dict[str, list[Any]]:
+    """MLflow's runs of an experiment, by the key of the logical run."""
+    mlflow = client(settings)
+    found: dict[str, list[Any]] = {}
+    for run in mlflow.search_runs([mlflow.get_experiment_by_name(experiment).experiment_id]):
+        found.setdefault(run.data.tags["mushroom.key"], []).append(run)
+    return found
+
+
+def alias(settings: Settings, name: str) -> Any:
+    return client(settings).get_model_version_by_alias(settings.registry.model_name, name)
+
+
+def state(finished: Finished) -> tuple[Any, ...]:
+    """What a refused run must leave as it was: the store, the champion and its artifacts."""
+    champion = alias(finished.settings, "champion")
+    artifacts = Path(champion.source.removeprefix("file://"))
+    assert (artifacts / "bundle.json").exists()
+    return champion.version, dict(champion.tags), contents(artifacts), contents(Path(finished.settings.store))
+
+
+# --- a whole run
+
+
+def test_run__prints_the_bundle_that_predict_reads(finished: Finished) -> None:
+    photo = next(Path(finished.settings.store, "photos").rglob("*.jpg"))
+
+    done = mushroom("predict", str(finished.bundle), str(photo), "--json")
+
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["photo"] == str(photo)
+    assert len({found["scientific_name"] for found in answer["predictions"]}) == 3
+    assert sum(found["probability"] for found in answer["predictions"]) == pytest.approx(1, abs=0.01)
+
+
+def test_run__lists_its_data_set(finished: Finished) -> None:
+    done = mushroom("datasets", "--json", "--workdir", str(finished.settings.home))
+
+    [dataset] = json.loads(done.stdout)
+    assert dataset["fingerprint"] == finished.plan.dataset
+    assert dataset["counts"]["species"] == 3
+    assert dataset["failures"] == {"missing": 1}
+    assert sorted(path.name for path in Path(dataset["folder"]).iterdir()) == [
+        "README.md",
+        "attribution.csv",
+        "dataset.json",
+        "overview.png",
+        "pruned.parquet",
+        "species.json",
+    ]
+
+
+def test_run__again_does_nothing_and_says_the_same(finished: Finished) -> None:
+    before, rows = contents(Path(finished.settings.store)), tracked(finished.settings)
+
+    done = mushroom("run", *_where(finished.settings), options=["-X", "importtime"])
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == str(finished.bundle)
+    assert contents(Path(finished.settings.store)) == before
+    assert tracked(finished.settings) == rows
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "mushroom_tasks.stages.whole" in imported
+    assert not imported & {"tensorflow", "keras", "mlflow", "sklearn", "ai_edge_litert"}
+
+
+# --- killed in the middle of training
+
+
+def test_killed__leaves_one_finished_run_per_key(finished: Finished) -> None:
+    plan = finished.plan
+    child = f"{plan.model}/{plan.backbone}"
+    training = runs_by_key(finished.settings, "model_train")
+
+    assert set(training) == {plan.model, child, f"{child}/head", f"{child}/last"}
+    for found in (training, *(runs_by_key(finished.settings, name) for name in ("inat_ingest", "dataset_build"))):
+        assert [len(runs) for runs in found.values()] == [1] * len(found)
+        assert {run.info.status for runs in found.values() for run in runs} == {"FINISHED"}
+
+
+def test_killed__does_not_repeat_phases_that_were_finished(finished: Finished) -> None:
+    plan, mlflow = finished.plan, client(finished.settings)
+    training = runs_by_key(finished.settings, "model_train")
+    child = f"{plan.model}/{plan.backbone}"
+
+    def steps(key: str) -> list[int]:
+        history = mlflow.get_metric_history(training[key][0].info.run_id, "train/accuracy")
+        return sorted(point.step for point in history)
+
+    assert steps(f"{child}/head") == list(range(HEAD_EPOCHS))
+    assert set(steps(f"{child}/last")) == set(range(LAST_EPOCHS))
+    whole = steps(child)
+    assert whole[:HEAD_EPOCHS] == list(range(HEAD_EPOCHS))
+    assert set(whole[HEAD_EPOCHS:]) == set(range(HEAD_EPOCHS, HEAD_EPOCHS + LAST_EPOCHS))
+    history = finished.store.read_json(f"models/{plan.model}/history.json")
+    assert [(phase["name"], len(phase["epochs"])) for phase in history["phases"]] == [
+        ("head", HEAD_EPOCHS),
+        ("last", LAST_EPOCHS),
+    ]
+
+
+def test_killed__the_first_champion_is_the_bundle(finished: Finished) -> None:
+    champion = alias(finished.settings, "champion")
+
+    assert champion.version == "1"
+    assert champion.tags["bundle"] == finished.plan.bundle == finished.bundle.name
+    artifacts = Path(champion.source.removeprefix("file://"))
+    assert {path.name: path.read_bytes() for path in artifacts.iterdir()} == {
+        path.name: path.read_bytes() for path in finished.bundle.iterdir()
+    }
