@@ -21,10 +21,12 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from mushroom_tasks import stages
+from mushroom_tasks.curation.publish import list_datasets
 from mushroom_tasks.db import embedded
+from mushroom_tasks.errors import LearningError, SourceUnreachable, WeightsMismatch
 from mushroom_tasks.sample.bucket import write_bucket
 from mushroom_tasks.settings import Settings, load_settings
-from mushroom_tasks.stages.results import PlanResult
+from mushroom_tasks.stages.results import PlanResult, RegistrationResult
 from mushroom_tasks.storage import Store
 
 PROGRAM = "from mushroom_tasks.cli import main; main()"
@@ -53,7 +55,6 @@ class Finished:
     settings: Settings
     bundle: Path
     plan: PlanResult
-    stderr: str
 
     @property
     def store(self) -> Store:
@@ -89,7 +90,7 @@ def finished(settings: Settings) -> Finished:
     done = mushroom("run", *_where(settings))
     assert done.returncode == 0, done.stderr
     bundle = Path(done.stdout.splitlines()[-1])
-    return Finished(settings, bundle, stages.plan_training(settings), done.stderr)
+    return Finished(settings, bundle, stages.plan_training(settings))
 
 
 def _where(settings: Settings) -> list[str]:
@@ -118,6 +119,8 @@ def _kill_in_the_last_phase(settings: Settings) -> None:
     finally:
         process.kill()
         process.wait()
+    # Neither the model nor anything after it: the kill was in time.
+    assert not list(Path(settings.store, "models").rglob("*")), log.read_text()
 
 
 def _phase(settings: Settings) -> str | None:
@@ -162,12 +165,17 @@ def alias(settings: Settings, name: str) -> Any:
     return client(settings).get_model_version_by_alias(settings.registry.model_name, name)
 
 
-def state(finished: Finished) -> tuple[Any, ...]:
-    """What a refused run must leave as it was: the store, the champion and its artifacts."""
-    champion = alias(finished.settings, "champion")
+def champion_of(settings: Settings) -> tuple[str, dict[str, str], dict[str, tuple[int, str]]]:
+    """The champion's version, its tags and the files of its bundle in MLflow."""
+    champion = alias(settings, "champion")
     artifacts = Path(champion.source.removeprefix("file://"))
     assert (artifacts / "bundle.json").exists()
-    return champion.version, dict(champion.tags), contents(artifacts), contents(Path(finished.settings.store))
+    return str(champion.version), dict(champion.tags), contents(artifacts)
+
+
+def state(settings: Settings) -> tuple[Any, ...]:
+    """What a refused run must leave as it was."""
+    return champion_of(settings), contents(Path(settings.store))
 
 
 # --- a whole run
@@ -254,9 +262,171 @@ def test_killed__does_not_repeat_phases_that_were_finished(finished: Finished) -
 def test_killed__the_first_champion_is_the_bundle(finished: Finished) -> None:
     champion = alias(finished.settings, "champion")
 
-    assert champion.version == "1"
+    assert str(champion.version) == "1"
     assert champion.tags["bundle"] == finished.plan.bundle == finished.bundle.name
     artifacts = Path(champion.source.removeprefix("file://"))
     assert {path.name: path.read_bytes() for path in artifacts.iterdir()} == {
         path.name: path.read_bytes() for path in finished.bundle.iterdir()
     }
+
+
+# --- the same model, exported in another way, that fails a gate
+
+
+@dataclass(frozen=True)
+class Challenged:
+    settings: Settings
+    plan: PlanResult
+    before: Any
+    registered: RegistrationResult
+
+
+@pytest.fixture(scope="module")
+def challenged(finished: Finished) -> Challenged:
+    """float32 alone has 13 MB, more than registry.max_model_mb allows."""
+    settings = finished.changed(export={"precisions": ["float32"]})
+    before, plan = champion_of(settings), stages.plan_training(settings)
+    assert plan.is_new
+    stages.export(settings, plan)
+    return Challenged(settings, plan, before, stages.register(settings, plan))
+
+
+def test_register__what_fails_a_gate_becomes_challenger(challenged: Challenged) -> None:
+    found = challenged.registered
+    assert (found.version, found.is_champion) == ("2", False)
+    assert [reason.partition(":")[0] for reason in found.failed_gates] == ["size"]
+
+    version = alias(challenged.settings, "challenger")
+    assert str(version.version) == "2"
+    assert version.tags["bundle"] == challenged.plan.bundle
+    artifacts = Path(version.source.removeprefix("file://"))
+    assert sorted(path.name for path in artifacts.glob("*.tflite")) == ["mushroom-float32.tflite"]
+    [run] = runs_by_key(challenged.settings, "model_train")[challenged.plan.model]
+    assert run.data.tags["gates"].startswith("failed: size: the smallest variant has 13.")
+    assert run.info.status == "FINISHED"
+
+
+def test_register__a_challenger_leaves_the_champion_and_its_files(challenged: Challenged, finished: Finished) -> None:
+    assert challenged.plan.model == finished.plan.model
+    assert challenged.plan.bundle != finished.plan.bundle
+    assert champion_of(challenged.settings) == challenged.before
+    assert stages.open_bundle(finished.settings, finished.store, finished.plan.bundle).manifest.models.keys() == {
+        "float32",
+        "int8",
+    }
+
+
+def test_register__again_is_the_same_version(challenged: Challenged) -> None:
+    rows = tracked(challenged.settings)
+
+    assert stages.register(challenged.settings, challenged.plan) == challenged.registered
+    assert not stages.plan_training(challenged.settings).is_new
+    assert tracked(challenged.settings) == rows
+
+
+# --- a load whose stage was killed before its end
+
+
+def test_snapshot__a_load_that_was_cut_off_is_new_until_it_is_finished(finished: Finished) -> None:
+    """The load is committed before it is logged and marked: what follows it must not be left out."""
+    settings = finished.settings
+    [marker] = Path(settings.store, "loads").glob("*.json")
+    written, loads = marker.read_bytes(), _loads(settings)
+    assert not stages.snapshot(settings).is_new
+    marker.unlink()
+
+    fetched = stages.snapshot(settings)
+    assert fetched.is_new
+    result = stages.ingest(settings, fetched)
+
+    assert json.loads(written) == result.model_dump(mode="json")
+    assert marker.read_bytes() == written
+    assert _loads(settings) == loads
+    assert not stages.snapshot(settings).is_new
+    [[run]] = runs_by_key(settings, "inat_ingest").values()
+    assert run.info.status == "FINISHED"
+
+
+def _loads(settings: Settings) -> list[tuple[Any, ...]]:
+    engine = create_engine(embedded.url(settings.home))
+    with engine.connect() as connection:
+        rows = [tuple(row) for row in connection.execute(text("SELECT id, fingerprint FROM snapshots"))]
+    engine.dispose()
+    return rows
+
+
+# --- settings that change, a source that is down, input that cannot be used
+
+
+def test_download__photos_that_were_too_large_are_tried_again_with_a_higher_limit(
+    finished: Finished, folder: Path
+) -> None:
+    sizes = sorted(path.stat().st_size for path in Path(finished.settings.store, "photos").rglob("*.*"))
+    limit = sizes[len(sizes) // 2]
+    store = str(folder / "other-store")
+    strict = finished.changed(store_root=store, download={"max_bytes": limit, "max_failed_ratio": 1.0})
+    raised = finished.changed(store_root=store)
+    selection = stages.select(strict).fingerprint
+
+    first = stages.download_shard(strict, selection, 0, 1)
+    found = stages.collect_downloads(strict, selection, 1)
+    again = stages.download_shard(strict, selection, 0, 1)
+    assert found.failures == {"missing": 1, "too_large": sum(size > limit for size in sizes)}
+    assert (first.reused, again.reused) == (0, first.done)
+
+    second = stages.download_shard(raised, selection, 0, 1)
+    assert (second.failed, second.reused) == (1, 0)
+    # What is the same in the end is the same data, whatever the way there.
+    [dataset] = list_datasets(finished.store)
+    assert stages.collect_downloads(raised, selection, 1).fingerprint == dataset.inputs["downloads"]
+
+
+@pytest.mark.parametrize("source", ["http://127.0.0.1:1", "/nowhere/at/all"])
+def test_run__a_source_that_is_down_leaves_everything_as_it_was(finished: Finished, source: str) -> None:
+    before, rows = state(finished.settings), tracked(finished.settings)
+    down = load_settings({"home": finished.settings.home, "source": source, "source_access": {"retries": 0}})
+
+    with pytest.raises(SourceUnreachable, match=source.removeprefix("http://")):
+        stages.run_all(down, lambda _stage, _result: None)
+    assert (state(finished.settings), tracked(finished.settings)) == (before, rows)
+
+
+def test_run__an_unknown_backbone_is_one_message(finished: Finished) -> None:
+    before, rows = state(finished.settings), tracked(finished.settings)
+
+    done = mushroom("run", *_where(finished.settings), "--set", "training.backbone=resnet")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    message = "UnknownBackbone: no backbone of that name. Received: 'resnet'. Known: efficientnet_lite0, "
+    assert done.stderr.splitlines()[-1].startswith(message)
+    assert "Traceback" not in done.stderr
+    assert (state(finished.settings), tracked(finished.settings)) == (before, rows)
+
+
+def test_run__a_weights_file_that_is_not_there_is_named(finished: Finished, tmp_path: Path) -> None:
+    before, rows = state(finished.settings), tracked(finished.settings)
+    wrong = finished.changed(training={"weights": str(tmp_path / "mine.weights.h5")})
+
+    with pytest.raises(LearningError, match=r"no weights file there.*mine\.weights\.h5"):
+        stages.run_all(wrong, lambda _stage, _result: None)
+    assert (state(finished.settings), tracked(finished.settings)) == (before, rows)
+
+
+def test_train__weights_of_another_network_are_refused_and_the_run_has_failed(
+    finished: Finished, tmp_path: Path
+) -> None:
+    import keras
+
+    path = tmp_path / "other.weights.h5"
+    inputs = keras.Input((8,))
+    keras.Model(inputs, keras.layers.Dense(2)(inputs)).save_weights(path)
+    before = state(finished.settings)
+    wrong = finished.changed(training={"weights": str(path)})
+    plan = stages.plan_training(wrong)
+
+    with pytest.raises(WeightsMismatch, match=r"other\.weights\.h5"):
+        stages.train(wrong, plan)
+
+    assert state(finished.settings) == before
+    runs = runs_by_key(wrong, "model_train")
+    assert {run.info.status for key in runs if key.startswith(plan.model) for run in runs[key]} == {"FAILED"}
