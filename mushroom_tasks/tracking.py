@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 KEY_TAG = "mushroom.key"
 _PARENT_TAG = "mlflow.parentRunId"
 _NAME_TAG = "mlflow.runName"
+# MLflow's web UI takes an experiment without a kind for one about language models, and hides the training charts.
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
 _BATCH = 900  # MLflow takes at most 1,000 metrics and 100 parameters a request
 _PARAMS = 100
 _PARAM_LENGTH = 6000
@@ -146,7 +148,7 @@ class Tracker:
         if self._artifacts is not None:
             location = (self._artifacts / name.replace(" ", "-")).as_uri()
         try:
-            return str(self._client.create_experiment(name, artifact_location=location))
+            return str(self._client.create_experiment(name, artifact_location=location, tags=_KIND))
         except MlflowException as error:
             # Two tasks may create it at once; the second finds the first one's.
             if error.error_code == "RESOURCE_ALREADY_EXISTS":

@@ -29,7 +29,7 @@ def runs_of(tracker: Tracker, plan: PlanResult) -> tuple[Run, Run]:
     child = tracker.run(
         EXPERIMENT,
         key=f"{plan.model}/{plan.backbone}",
-        name=plan.backbone,
+        name=f"{plan.backbone} {plan.model[:6]}",
         parent=parent,
         tags={**tags, "backbone": plan.backbone},
     )

@@ -108,7 +108,7 @@ def test_workflow__logs_one_run_each_to_mlflow(workflow: Workflow) -> None:
     training = summary.finished(workflow.settings)
     assert training is not None
     assert len(runs["inat_ingest"]) == len(runs["dataset_build"]) == 1
-    assert names[:3] == ["efficientnet_lite0", "efficientnet_lite0 head", "efficientnet_lite0 last"]
+    assert {"efficientnet_lite0 head", "efficientnet_lite0 last"} < set(names)
     assert names[3].startswith("training ")
     assert len(names) == 4
     assert {run["info"]["status"] for found in runs.values() for run in found} == {"FINISHED"}
