@@ -144,27 +144,32 @@ def stop(processes: Iterable[Process], grace: float = 10.0) -> None:
         if leader is not None:
             with suppress(psutil.NoSuchProcess):
                 leader.send_signal(signal.SIGTERM)
-    _wait(stopping, grace, leaders_only=True)
-    # Not asked again: a task that is told to end would report itself as failed, one that is cut off runs again.
-    for member in _living(stopping):
-        with suppress(psutil.NoSuchProcess):
-            member.kill()
-    _wait(stopping, _KILL_SECONDS, leaders_only=False)
+    _wait_for_leaders(stopping, grace)
+    _kill(stopping, _KILL_SECONDS)
     for process in stopping:
         if left := process.members():
             raise ServiceError(f"{process.name} cannot be stopped: processes {[p.pid for p in left]} stay alive.")
         process.forget()
 
 
-def _wait(processes: list[Process], seconds: float, *, leaders_only: bool) -> bool:
+def _wait_for_leaders(processes: list[Process], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if leaders_only and all(process.find() is None for process in processes):
-            return True
-        if not leaders_only and not _living(processes):
-            return True
+    while time.monotonic() < deadline and any(process.find() for process in processes):
         time.sleep(0.1)
-    return False
+
+
+def _kill(processes: list[Process], seconds: float) -> None:
+    """Kill what lives, and what it may have started meanwhile, until nothing is left or the time is over.
+
+    Nothing is asked politely here: a task that is told to end would report itself as failed, one that is cut off
+    runs again.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and (left := _living(processes)):
+        for member in left:
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
+        time.sleep(0.1)
 
 
 def _living(processes: list[Process]) -> list[psutil.Process]:
@@ -189,7 +194,9 @@ def _session(leader: int, mark: str) -> list[psutil.Process]:
             if os.getsid(pid) != leader:
                 continue
             process = psutil.Process(pid)
-            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(_MARK) == mark:
+            environment = process.environ()
+            # Between fork and the new program's first step a process shows no environment at all; it is ours too.
+            if process.status() != psutil.STATUS_ZOMBIE and (not environment or environment.get(_MARK) == mark):
                 found.append(process)
     return found
 

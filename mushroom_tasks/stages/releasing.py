@@ -103,11 +103,13 @@ def _registered(
     for reason in failed:
         logger.warning("gate failed: %s", reason)
     version = tracker.register(model, run=run, artifact=_artifact(plan), key=plan.bundle, tags=_tags(bundle, plan))
-    tracker.set_alias(version, "challenger" if failed else "champion")
+    # A champion that is judged again, by tighter gates, stays: there is nothing better to put in its place.
+    is_champion = not failed or (champion is not None and champion.version == version.version)
+    tracker.set_alias(version, "champion" if is_champion else "challenger")
     return RegistrationResult(
         bundle=store.address(f"bundles/{plan.bundle}"),
         version=version.version,
-        is_champion=not failed,
+        is_champion=is_champion,
         failed_gates=failed,
     )
 

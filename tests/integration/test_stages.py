@@ -316,6 +316,17 @@ def test_register__a_challenger_leaves_the_champion_and_its_files(challenged: Ch
     }
 
 
+def test_register__a_champion_judged_again_by_tighter_gates_stays(finished: Finished) -> None:
+    settings = finished.changed(registry={"max_model_mb": 1.0})
+    plan, before = stages.plan_training(settings), champion_of(settings)
+    assert plan.bundle == finished.plan.bundle
+
+    found = stages.register(settings, plan)
+    assert found.is_champion
+    assert [reason.partition(":")[0] for reason in found.failed_gates] == ["size"]
+    assert champion_of(settings) == before
+
+
 def test_register__again_is_the_same_version(challenged: Challenged) -> None:
     rows = tracked(challenged.settings)
 
