@@ -76,6 +76,7 @@ def test_workflow__all_dags_succeed_and_assets_join_them(workflow: Workflow) -> 
         assert api.run_caused_by("dataset_build", ingest) == build
         assert api.run_caused_by("model_train", build) == train
     assert set(states.values()) == {"success"}
+    assert ingest.run_id.startswith("manual__")
 
 
 def test_workflow__ends_in_a_bundle_that_names_photos(workflow: Workflow) -> None:
