@@ -11,8 +11,8 @@ from airflow.sdk.exceptions import AirflowFailException
 from pydantic import validate_call
 
 from mushroom_tasks.errors import DatabaseError, MushroomError, SourceError, StorageError, TrackingError
-from mushroom_tasks.settings import Settings, load_settings, nest
-from mushroom_tasks.settings_schema import form_field
+from mushroom_tasks.settings import load_settings, nest
+from mushroom_tasks.settings_schema import form_fields
 
 OBSERVATIONS = Asset(name="observations", uri="mushroom://observations", group="mushrooms")
 DATASET = Asset(name="dataset", uri="mushroom://dataset", group="mushrooms")
@@ -39,8 +39,8 @@ def form(*paths: str, **choices: Sequence[str]) -> dict[str, Param]:
 
     `choices` limits a field to some values, by the last part of its path.
     """
-    settings = load_settings()
-    return {path: _field(path, settings, choices.get(path.rpartition(".")[2])) for path in paths}
+    fields = form_fields(paths, load_settings())
+    return {path: _param(path, schema, choices.get(path.rpartition(".")[2])) for path, schema in fields.items()}
 
 
 def call(stage: str, params: Mapping[str, Any], *inputs: Any) -> dict[str, Any]:
@@ -58,8 +58,7 @@ def call(stage: str, params: Mapping[str, Any], *inputs: Any) -> dict[str, Any]:
     return dict(result.model_dump(mode="json"))
 
 
-def _field(path: str, settings: Settings, choices: Sequence[str] | None) -> Param:
-    schema = form_field(path, settings)
+def _param(path: str, schema: dict[str, Any], choices: Sequence[str] | None) -> Param:
     if choices is not None:
         schema["enum"] = list(choices)
     section = path.rpartition(".")[0].replace("_", " ").capitalize() or "General"

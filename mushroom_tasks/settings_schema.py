@@ -1,12 +1,12 @@
 """What each setting is: for the table in the documentation, and for web forms.
 
 markdown_table()                                  # docs/settings.md
-form_field("selection.photos_per_species")        # JSON schema with title, default, limits
+form_fields(["selection.seed"], settings)         # JSON schemas with title, default, limits
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,16 +39,15 @@ def all_settings(settings: Settings | None = None) -> list[Setting]:
     return list(_walk(Settings, values, ""))
 
 
-def form_field(path: str, settings: Settings) -> dict[str, Any]:
-    """Return the JSON schema of one setting, with title, description and the default in force.
+def form_fields(paths: Sequence[str], settings: Settings) -> dict[str, dict[str, Any]]:
+    """Return the JSON schema of each of these settings, with title, description and the default in force.
 
     Raises SettingsError where there is no such setting.
     """
-    for setting in all_settings(settings):
-        if setting.path == path:
-            label = path.rsplit(".", 1)[-1].replace("_", " ").capitalize()
-            return {**setting.schema, "title": label, "description": setting.description, "default": setting.default}
-    raise SettingsError(f"there is no such setting. Received: {path!r}. See docs/settings.md.")
+    known = {setting.path: setting for setting in all_settings(settings)}
+    if missing := [path for path in paths if path not in known]:
+        raise SettingsError(f"there are no such settings. Received: {missing}. See docs/settings.md.")
+    return {path: _field(known[path]) for path in paths}
 
 
 def markdown_table() -> str:
@@ -70,6 +69,11 @@ def markdown_table() -> str:
         cells = (f"`{setting.path}`", f"`{setting.variable}`", default, _allowed(setting.schema), setting.description)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _field(setting: Setting) -> dict[str, Any]:
+    label = setting.path.rsplit(".", 1)[-1].replace("_", " ").capitalize()
+    return {**setting.schema, "title": label, "description": setting.description, "default": setting.default}
 
 
 def _walk(model: type[BaseModel], values: BaseModel, prefix: str) -> Iterator[Setting]:

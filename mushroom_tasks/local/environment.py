@@ -39,7 +39,7 @@ def settings_environment(settings: Settings) -> dict[str, str]:
     for name, value in settings:
         if value != getattr(found_alone, name):
             variables |= _variables(f"{_PREFIX}{name.upper()}", value)
-    return variables | {"MUSHROOM_HOME": str(settings.home), "MUSHROOM_SOURCE": _absolute(settings.source)}
+    return variables | {"MUSHROOM_HOME": str(settings.home), "MUSHROOM_SOURCE": settings.source}
 
 
 def inherited() -> dict[str, str]:
@@ -65,7 +65,3 @@ def _variables(name: str, value: Any) -> Mapping[str, str]:
     if isinstance(value, (str, Path)):
         return {name: str(value)}
     return {name: json.dumps(value, default=lambda item: item.model_dump(mode="json"))}
-
-
-def _absolute(source: str) -> str:
-    return source if "://" in source else str(Path(source).expanduser().absolute())

@@ -121,8 +121,9 @@ def collect_downloads(settings: Settings, selection: str, shards: int) -> Downlo
     key = fingerprint("downloads", version=1, selection=selection, content=content.hexdigest())
     path = f"downloads/{key}.parquet"
     if manifests.manifest_fingerprint(store, path) != key:
-        manifests.write_manifest(store, path, table, manifests.DOWNLOADS, key)
+        # First, as the manifest is what says that this stage is done.
         store.write_json(f"downloads/{key}.json", {"selection": selection})
+        manifests.write_manifest(store, path, table, manifests.DOWNLOADS, key)
     downloaded = table.num_rows - _failed(table)
     return DownloadResult(
         fingerprint=key,
@@ -166,8 +167,8 @@ def prune(settings: Settings, downloads: str) -> PruneResult:
             .append_column("reason", pa.array(list(found.reason), pa.string()))
             .append_column("outlier_score", pa.array(found.outlier_score, pa.float32()))
         )
-        manifests.write_manifest(store, path, table, manifests.PRUNED, key)
         store.write_json(f"pruned/{key}.json", {"downloads": downloads})
+        manifests.write_manifest(store, path, table, manifests.PRUNED, key)
     reasons = manifests.read_manifest(store, path, manifests.PRUNED, ["reason"])["reason"].to_pylist()
     pruned = Counter(reason for reason in reasons if reason is not None)
     return PruneResult(fingerprint=key, address=store.address(path), photos=len(reasons), pruned=dict(pruned))

@@ -88,7 +88,9 @@ def register(settings: Settings, plan: PlanResult) -> RegistrationResult:
             gates = "failed: " + "; ".join(result.failed_gates) if result.failed_gates else "passed"
             for run in (parent, child):
                 run.set_tags({"gates": gates, "model_version": result.version})
-                run.log_metrics({"test/top1": bundle.manifest.evaluation[_AS_CAME].top1})
+            # On the parent too, so that trainings can be compared without opening their children.
+            parent.log_metrics({"test/top1": bundle.manifest.evaluation[_AS_CAME].top1})
+            for run in (parent, child):
                 run.finish()
         store.write_json(marker, result)
     return RegistrationResult.model_validate(store.read_json(marker))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,10 @@ HEAVY = ("tensorflow", "keras", "mlflow", "sklearn", "matplotlib", "psycopg2")
 
 
 @pytest.fixture(scope="module")
-def bag(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    # Taken back at the end: services that a later test starts inherit our environment.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow")))
-        patch.setenv("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
-        patch.setenv("AIRFLOW__CORE__UNIT_TEST_MODE", "True")
-        from airflow.dag_processing.dagbag import BundleDagBag
+def bag(airflow_environment: None) -> Any:
+    from airflow.dag_processing.dagbag import BundleDagBag
 
-        yield BundleDagBag(DAGS, bundle_path=DAGS, bundle_name="dags")
+    return BundleDagBag(DAGS, bundle_path=DAGS, bundle_name="dags")
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -27,16 +27,11 @@ REGISTERED = RegistrationResult(bundle=f"bundles/{BUNDLE}", version="3", is_cham
 
 
 @pytest.fixture(scope="module")
-def wiring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow")))
-        patch.setenv("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
-        patch.setenv("AIRFLOW__CORE__UNIT_TEST_MODE", "True")
-        patch.syspath_prepend(str(DAGS))
-        import wiring
+def wiring(airflow_environment: None) -> Iterator[ModuleType]:
+    import wiring
 
-        yield wiring
-        sys.modules.pop("wiring", None)
+    yield wiring
+    sys.modules.pop("wiring", None)
 
 
 @pytest.fixture(autouse=True)

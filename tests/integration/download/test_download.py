@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -24,7 +22,6 @@ from worst_bucket import (
     hang_up,
     photo,
     rows,
-    running_bucket,
     slow,
 )
 
@@ -32,22 +29,6 @@ from mushroom_tasks import __version__, manifests
 from mushroom_tasks.photos import fetch
 from mushroom_tasks.photos.download import download
 from mushroom_tasks.storage import Store
-
-
-@pytest.fixture
-def bucket() -> Iterator[Bucket]:
-    with running_bucket() as running:
-        yield running
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "FIRST_PAUSE", 0.01)
 
 
 def test_download__stores_the_photo_as_received(bucket: Bucket, store: Store) -> None:

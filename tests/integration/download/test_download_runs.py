@@ -13,7 +13,6 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,29 +20,13 @@ import fsspec
 import pyarrow as pa
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
-from worst_bucket import SETTINGS, Bucket, body, download_one, hang_up, photo, rows, running_bucket, slow
+from worst_bucket import SETTINGS, Bucket, body, download_one, hang_up, photo, rows, slow
 
 from mushroom_tasks import manifests
 from mushroom_tasks.errors import DownloadError, SourceUnreachable, StorageError, StorageFull
 from mushroom_tasks.photos import fetch
 from mushroom_tasks.photos.download import check_failed_ratio, download, is_settled
 from mushroom_tasks.storage import Store
-
-
-@pytest.fixture
-def bucket() -> Iterator[Bucket]:
-    with running_bucket() as running:
-        yield running
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture(autouse=True)
-def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "FIRST_PAUSE", 0.01)
 
 
 def test_download__does_not_fetch_again_what_is_stored(bucket: Bucket, store: Store) -> None:
