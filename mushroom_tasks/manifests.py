@@ -53,6 +53,8 @@ DOWNLOADS = pa.schema(
         pa.field("width", pa.int32()),  # pixels, after EXIF orientation
         pa.field("height", pa.int32()),
         pa.field("format", pa.string()),  # by content: JPEG, PNG, ...
+        pa.field("small_path", pa.string()),  # the smaller copy that training reads, null where there is none
+        pa.field("small_sha256", pa.string()),
     ]
 )
 
@@ -68,7 +70,8 @@ def embeddings_schema(features: int) -> pa.Schema:
     )
 
 
-_DOWNLOADED = [DOWNLOADS.field(name) for name in ("path", "sha256", "bytes", "width", "height", "format")]
+_STORED = ("path", "sha256", "bytes", "width", "height", "format", "small_path", "small_sha256")
+_DOWNLOADED = [DOWNLOADS.field(name) for name in _STORED]
 PRUNED = pa.schema(
     [
         *SELECTION,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages import dataset_building as building
-from mushroom_tasks.stages import ingesting, releasing
+from mushroom_tasks.stages import downloading, ingesting, releasing, selecting
 from mushroom_tasks.stages import model_training as training
 from mushroom_tasks.stages.results import DatasetResult, Result
 from mushroom_tasks.storage import Store
@@ -30,11 +30,11 @@ def run_all(settings: Settings, report: Report) -> str:
 
 def build_dataset(settings: Settings, report: Report) -> DatasetResult:
     """Run the stages of `dataset_build`."""
-    selection = building.select(settings)
+    selection = selecting.select(settings)
     report("select", selection)
     for shard in selection.shards:
-        report("download", building.download_shard(settings, selection.fingerprint, shard, len(selection.shards)))
-    downloads = building.collect_downloads(settings, selection.fingerprint, len(selection.shards))
+        report("download", downloading.download_shard(settings, selection.fingerprint, shard, len(selection.shards)))
+    downloads = downloading.collect_downloads(settings, selection.fingerprint, len(selection.shards))
     report("collect", downloads)
     for shard in downloads.shards:
         report("embed", building.embed_shard(settings, downloads.fingerprint, shard, len(downloads.shards)))

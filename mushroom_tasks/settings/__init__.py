@@ -1,0 +1,37 @@
+"""All settings, in one frozen object, and the only reader of the environment; a module per section.
+
+Each setting comes from the first of: a value given in code or by a flag, an environment variable
+(`MUSHROOM_STORE_ROOT`, nested as `MUSHROOM_SELECTION__PHOTOS_PER_SPECIES`), a TOML file (`MUSHROOM_CONFIG`, or
+`mushroom.toml` in the home folder), the default below. `docs/settings.md` is generated from these fields.
+
+    settings = load_settings({"selection": {"photos_per_species": 200}})
+"""
+
+from mushroom_tasks.settings.download import DownloadSettings, PhotoSize
+from mushroom_tasks.settings.ingest import IngestSettings
+from mushroom_tasks.settings.learning import EmbeddingSettings, PhaseSettings, TrainingSettings
+from mushroom_tasks.settings.loading import INATURALIST, Settings, load_settings, nest
+from mushroom_tasks.settings.pruning import PruningSettings
+from mushroom_tasks.settings.release import ExportSettings, Precision, RegistrySettings
+from mushroom_tasks.settings.selection import LICENSES, SelectionSettings
+from mushroom_tasks.settings.source import SourceSettings
+
+__all__ = [
+    "INATURALIST",
+    "LICENSES",
+    "DownloadSettings",
+    "EmbeddingSettings",
+    "ExportSettings",
+    "IngestSettings",
+    "PhaseSettings",
+    "PhotoSize",
+    "Precision",
+    "PruningSettings",
+    "RegistrySettings",
+    "SelectionSettings",
+    "Settings",
+    "SourceSettings",
+    "TrainingSettings",
+    "load_settings",
+    "nest",
+]
