@@ -1,7 +1,10 @@
 """Credit lines: who took each photo, under which licence, and where it came from.
 
-The wording is iNaturalist's own, as its pages and API print it for each licence (its `Shared::LicenseModule`), so a
-credit reads the same here as at the source. iNaturalist's Creative Commons licences are version 4.0.
+The wording is iNaturalist's own for each licence (its `Shared::LicenseModule`, and `copyright` in its `en.yml`), so a
+credit reads the same here as at the source. Its API adds ", uploaded by <account>" to some lines; the open data know
+the account alone, so that would say one name twice. CC0 asks for no credit, and some of its pages leave the name out
+there; here it always stands. iNaturalist's Creative Commons licences are version 4.0, and only such are taken in from
+other sources (`imports.licenses`), whose photos have no page at iNaturalist to link to.
 
     credit_line("Ann Other", "ann", "CC-BY-NC")       # "(c) Ann Other, some rights reserved (CC BY-NC)"
 """
@@ -15,6 +18,7 @@ from typing import IO, NamedTuple
 import pyarrow as pa
 
 from mushroom_tasks.errors import CurationError
+from mushroom_tasks.identifiers import is_own
 
 INATURALIST_SITE = "https://www.inaturalist.org"
 COLUMNS = (
@@ -77,7 +81,7 @@ LICENSES = {
             "PD",
             "Public domain",
             "https://creativecommons.org/publicdomain/mark/1.0/",
-            "{who}, no known copyright restrictions (Public domain)",
+            "{who}, no known copyright restrictions (public domain)",
         ),
     )
 }
@@ -113,13 +117,18 @@ def credit_line(name: str | None, login: str | None, license_code: str) -> str:
 
 
 def photo_url(photo_id: int) -> str:
-    """Return a photo's page at iNaturalist."""
-    return f"{INATURALIST_SITE}/photos/{photo_id}"
+    """Return a photo's page at iNaturalist; empty for a photo of another source."""
+    return "" if is_own(photo_id) else f"{INATURALIST_SITE}/photos/{photo_id}"
 
 
-def observation_url(observation_uuid: str) -> str:
-    """Return an observation's page at iNaturalist."""
-    return f"{INATURALIST_SITE}/observations/{observation_uuid}"
+def observation_url(photo_id: int, observation_uuid: str) -> str:
+    """Return the page at iNaturalist of a photo's observation; empty for a photo of another source."""
+    return "" if is_own(photo_id) else f"{INATURALIST_SITE}/observations/{observation_uuid}"
+
+
+def taxon_url(taxon_id: int) -> str:
+    """Return a taxon's page at iNaturalist; empty for a name that it does not have."""
+    return "" if is_own(taxon_id) else f"{INATURALIST_SITE}/taxa/{taxon_id}"
 
 
 def write_attribution(table: pa.Table, file: IO[str]) -> None:
@@ -147,7 +156,7 @@ def _rows(table: pa.Table) -> Iterator[list[str | int]]:
                 licence.name,
                 licence.url,
                 photo_url(row["photo_id"]),
-                observation_url(row["observation_uuid"]),
+                observation_url(row["photo_id"], row["observation_uuid"]),
             ]
             yield [row["photo_id"], *map(guard_cell, texts)]
 

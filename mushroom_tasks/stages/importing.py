@@ -1,0 +1,181 @@
+"""Stages for photos of other sources: they end in the manifests that selection and download make.
+
+From there on everything is as usual: embed, prune, publish, train. So data sets of different origin are runs beside
+each other in MLflow.
+
+    imported = import_photos(settings, folder_items(path, 30_000_000), Terms("CC-BY", "Ann Other"))
+    dataset = finish(settings, imported.downloads, imported.shards, "folder herbarium", report)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from mushroom_tasks import manifests
+from mushroom_tasks.db.engine import migrate, open_engine
+from mushroom_tasks.errors import ImportFailed
+from mushroom_tasks.imports import quickstart as quick
+from mushroom_tasks.imports.inaturalist_api import open_api
+from mushroom_tasks.imports.intake import Intake, Terms, take
+from mushroom_tasks.imports.item import Item
+from mushroom_tasks.imports.licenses import license_code
+from mushroom_tasks.imports.pages import Pages
+from mushroom_tasks.imports.splitting import SplitShares
+from mushroom_tasks.imports.tables import downloads_table, plain_taxon, selection_table
+from mushroom_tasks.inat.history import latest_load
+from mushroom_tasks.inat.names import lineages_of_names
+from mushroom_tasks.settings import Settings
+from mushroom_tasks.stages import dataset_building as building
+from mushroom_tasks.stages import downloading, publishing
+from mushroom_tasks.stages.results import DatasetResult, ImportResult, Result, SelectionResult
+from mushroom_tasks.stages.shards import numbers
+from mushroom_tasks.storage import Store, fingerprint
+
+logger = logging.getLogger(__name__)
+
+QUICKSTART = "iNaturalist API"
+Report = Callable[[str, Result], None]
+
+# A mapped task costs seconds to start: smaller shards do not pay.
+_MIN_PHOTOS_PER_SHARD = 250
+_MIN_PHOTOS_PER_EMBED = 2_000
+
+
+def import_photos(settings: Settings, items: Iterable[Item], terms: Terms) -> ImportResult:
+    """Take the items of a folder or a Hugging Face data set into the store, and write both manifests.
+
+    Raises ImportFailed where more files cannot be used than `imports.max_failed_ratio` allows, or too few species
+    are left.
+    """
+    if terms.license and license_code(terms.license) is None:
+        raise ImportFailed(
+            f"that is no open licence of version 4.0. Received: {terms.license!r}. Use CC0, CC-BY, CC-BY-NC, CC-BY-SA, "
+            "CC-BY-ND, CC-BY-NC-SA, CC-BY-NC-ND or PD."
+        )
+    store = Store(settings.store)
+    found = take(items, store, terms, settings.download.small_side, settings.home / "progress")
+    _check_failures(found, settings.imports.max_failed_ratio)
+    taxa = _taxa(settings, {photo.item.species for photo in found.photos})
+    table = selection_table(
+        found.photos, taxa, SplitShares.of(settings.selection), settings.imports.min_photos_per_species
+    )
+    selection = _write_selection(store, table, list(taxa.values()))
+    downloads = _write_downloads(store, selection, downloads_table(found, table))
+    return ImportResult(
+        selection=selection,
+        downloads=downloads,
+        species=len(set(table["taxon_id"].to_pylist())),
+        photos=table.num_rows,
+        duplicates=found.duplicates,
+        failures=dict(sorted(Counter(bad.reason for bad in found.failures).items())),
+        shards=numbers(table.num_rows, _MIN_PHOTOS_PER_EMBED, settings.embedding.shards),
+    )
+
+
+def select_from_api(settings: Settings, species: Sequence[str], *, again: bool = False) -> SelectionResult:
+    """Select photos of a few species through iNaturalist's API; `again` asks anew what was answered before."""
+    store = Store(settings.store)
+    with open_api(settings.imports, settings.cache / "inaturalist-api") as api:
+        table, entries = quick.select(
+            Pages(api, store, again=again), species, settings.root_taxa, settings.selection, settings.home / "progress"
+        )
+    key = _write_selection(store, table, entries)
+    return SelectionResult(
+        fingerprint=key,
+        address=store.address(_selection_path(key)),
+        species=len(set(table["taxon_id"].to_pylist())),
+        photos=table.num_rows,
+        shards=numbers(table.num_rows, _MIN_PHOTOS_PER_SHARD, settings.download.shards),
+    )
+
+
+def quickstart(settings: Settings, species: Sequence[str], report: Report, *, again: bool = False) -> DatasetResult:
+    """Make a data set of real photos: select through the API, download from the open-data bucket, look, publish."""
+    selection = select_from_api(settings, species, again=again)
+    report("select", selection)
+    for shard in selection.shards:
+        report("download", downloading.download_shard(settings, selection.fingerprint, shard, len(selection.shards)))
+    downloads = downloading.collect_downloads(settings, selection.fingerprint, len(selection.shards))
+    report("collect", downloads)
+    return finish(settings, downloads.fingerprint, downloads.shards, QUICKSTART, report)
+
+
+def finish(settings: Settings, downloads: str, shards: Sequence[int], origin: str, report: Report) -> DatasetResult:
+    """Run the stages that follow a download: embed, prune, publish."""
+    for shard in shards:
+        report("embed", building.embed_shard(settings, downloads, shard, len(shards)))
+    pruned = building.prune(settings, downloads)
+    report("prune", pruned)
+    dataset = publishing.publish(settings, pruned.fingerprint, origin)
+    report("publish", dataset)
+    return dataset
+
+
+def _check_failures(found: Intake, most: float) -> None:
+    total = len(found.photos) + len(found.failures) + found.duplicates
+    if not total:
+        raise ImportFailed("there are no photos: the source is empty.")
+    if len(found.failures) > most * total:
+        counts = Counter(bad.reason for bad in found.failures).most_common()
+        example = next(bad for bad in found.failures if bad.reason == counts[0][0])
+        raise ImportFailed(
+            f"{len(found.failures)} of {total} files cannot be used ({len(found.failures) / total:.1%}), more than "
+            f"imports.max_failed_ratio allows ({most:.1%}): {', '.join(f'{name} {count}' for name, count in counts)}. "
+            f"For example {example.name}: {example.detail}."
+        )
+
+
+def _taxa(settings: Settings, names: set[str]) -> dict[str, dict[str, Any]]:
+    """Return an entry for each name: of the loaded snapshot's taxon where there is one, else a plain one."""
+    engine = open_engine(settings)
+    migrate(engine)
+    known = lineages_of_names(engine, names) if latest_load(engine) is not None else {}
+    if unknown := sorted(names - set(known)):
+        logger.info(
+            "%d of %d names are no taxon of the loaded snapshot, and have no taxonomy: %s",
+            len(unknown), len(names), ", ".join(unknown[:20]),
+        )  # fmt: skip
+    return {name: known.get(name) or plain_taxon(name) for name in names}
+
+
+def _selection_path(key: str) -> str:
+    return f"selections/{key}.parquet"
+
+
+def _write_selection(store: Store, table: pa.Table, entries: Sequence[dict[str, Any]]) -> str:
+    """Write a selection under the fingerprint of its content, which is returned."""
+    used = set(table["taxon_id"].to_pylist())
+    species = sorted(
+        {entry["taxon_id"]: entry for entry in entries if entry["taxon_id"] in used}.values(),
+        key=lambda entry: str(entry["scientific_name"]),
+    )
+    key = fingerprint("imported-selection", version=1, content=_content(table, table.schema.names), species=species)
+    if manifests.manifest_fingerprint(store, _selection_path(key)) != key:
+        # First, as the manifest is what says that this stage is done.
+        store.write_json(f"selections/{key}.species.json", species)
+        manifests.write_manifest(store, _selection_path(key), table, manifests.SELECTION, key)
+    return key
+
+
+def _write_downloads(store: Store, selection: str, table: pa.Table) -> str:
+    """Write the downloads of a selection under the fingerprint of their content, which is returned."""
+    content = _content(table, ["photo_id", "sha256", "small_sha256"])
+    key = fingerprint("imported-downloads", version=1, selection=selection, content=content)
+    path = f"downloads/{key}.parquet"
+    if manifests.manifest_fingerprint(store, path) != key:
+        store.write_json(f"downloads/{key}.json", {"selection": selection})
+        manifests.write_manifest(store, path, table, manifests.DOWNLOADS, key)
+    return key
+
+
+def _content(table: pa.Table, columns: Sequence[str]) -> str:
+    digest = hashlib.sha256()
+    for column in columns:
+        digest.update(repr(table[column].to_pylist()).encode())
+    return digest.hexdigest()
