@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := embedded,mobile,learning,cpu,tracking,airflow,dev
+DATA_BENCHMARKS := ingest selection download refresh
+EXTRAS := embedded,mobile,learning,cpu,tracking,airflow,countries,huggingface,quickstart,dev
 
 export MUSHROOM_HOME ?= $(CURDIR)/.mushroom
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: install demo up status down test bench check format docs lock clean
+.PHONY: install demo up status down test bench bench-data check format docs lock clean
 
 install: $(STAMP) ## venv with the locked packages
 
@@ -35,8 +36,16 @@ down: install ## stop them
 test: install ## the whole suite
 	pytest $(ARGS)
 
-bench: install ## every benchmark: ours beside its peers
-	python benchmarks/ingest.py
+bench: install ## every benchmark at a small size, a few minutes: ours beside its peers
+	python benchmarks/ingest.py --observations 300000 --no-tenfold
+	python benchmarks/selection.py --photos 1000000
+	python benchmarks/download.py --photos 2000
+	python benchmarks/refresh.py --observations 100000 --photos 2000
+	python benchmarks/report.py $(DATA_BENCHMARKS)
+
+bench-data: install ## the benchmarks of the data-set half at full size, about 20 minutes, 8 GB below /tmp
+	for name in $(DATA_BENCHMARKS); do python benchmarks/$$name.py || exit 1; done
+	python benchmarks/report.py $(DATA_BENCHMARKS)
 
 check: install ## format, lint, types, layers, generated documents
 	ruff format --check .

@@ -8,7 +8,9 @@
     │   └── SnapshotDamaged       a file that is cut off, or whose checksum fails
     ├── TableError                the content of a metadata table
     ├── DatabaseError             PostgreSQL cannot be reached or refuses
+    ├── RollbackError             there is no earlier load to bring back
     ├── SelectionError            no data set can be made of what was asked
+    ├── ImportFailed              a folder or data set of another origin cannot be taken in
     ├── StorageError              the store
     │   └── StorageFull           no space left
     ├── PhotoError                one photo; carries a reason code and is recorded as data
@@ -57,8 +59,16 @@ class DatabaseError(MushroomError):
     """PostgreSQL cannot be reached, or refuses."""
 
 
+class RollbackError(MushroomError):
+    """There is no earlier load that could be brought back."""
+
+
 class SelectionError(MushroomError):
     """No data set can be selected with these settings."""
+
+
+class ImportFailed(MushroomError):
+    """A folder or data set of another origin cannot be taken in."""
 
 
 class StorageError(MushroomError):

@@ -21,6 +21,24 @@ LOG_EVERY = 10.0  # seconds between log lines
 WRITE_EVERY = 0.5  # seconds between writes of the file
 
 
+def size(count: float) -> str:
+    """Return a number of bytes as people write it: 950 bytes, 1.4 MB, 33.1 GB (powers of ten, as disks are sold)."""
+    for power, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if abs(count) >= power:
+            return f"{count / power:.1f} {unit}"
+    return f"{count:.0f} bytes"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it: 12 s, 4 min 5 s, 3 h 20 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
 class Progress:
     """Counts work done, and says so at a steady pace.
 
@@ -36,7 +54,7 @@ class Progress:
 
     def __init__(self, stage: str, total: int, unit: str, folder: Path | None = None) -> None:
         self.stage, self.total, self.unit, self._folder = stage, total, unit, folder
-        self.done = 0
+        self.done = self._resumed = 0
         self.details: dict[str, Any] = {}
         self._start = time.monotonic()
         self._logged = self._start
@@ -62,14 +80,30 @@ class Progress:
             logger.info("%s", self.line())
         self._write()
 
+    def resume(self, count: int, **details: Any) -> None:
+        """Add `count` that an earlier try had done: it counts as done, but not in the rate nor in the time left.
+
+        A negative `count` takes back what turned out to be of no use.
+        """
+        self._resumed += count
+        self.advance(count, **details)
+
     def line(self) -> str:
-        """Return one line: stage, counts, rate, time left."""
+        """Return one line: stage, counts, rate, time left; bytes and times in the units that people read."""
         seconds = max(time.monotonic() - self._start, 1e-9)
-        rate = self.done / seconds
-        of_total = f"/{self.total} ({self.done / self.total:.0%})" if self.total else ""
-        left = f", {(self.total - self.done) / rate:.0f} s left" if self.total > self.done > 0 else ""
+        rate = (self.done - self._resumed) / seconds
+        left = f", {duration((self.total - self.done) / rate)} left" if self.total > self.done and rate > 0 else ""
         details = "".join(f", {name} {value}" for name, value in self.details.items())
-        return f"{self.stage}: {self.done}{of_total} {self.unit} in {seconds:.0f} s, {rate:.1f}/s{left}{details}"
+        return f"{self.stage}: {self._counts()} in {duration(seconds)}, {self._rate(rate)}{left}{details}"
+
+    def _counts(self) -> str:
+        share = f" ({self.done / self.total:.0%})" if self.total else ""
+        if self.unit == "bytes":
+            return f"{size(self.done)}{f' of {size(self.total)}' if self.total else ''}{share}"
+        return f"{self.done}{f'/{self.total}' if self.total else ''}{share} {self.unit}"
+
+    def _rate(self, rate: float) -> str:
+        return f"{size(rate)}/s" if self.unit == "bytes" else f"{rate:.1f}/s"
 
     def _write(self, *, force: bool = False) -> None:
         now = time.monotonic()

@@ -127,28 +127,24 @@ class Store:
         temporary = f"{target}.{uuid.uuid4().hex[:8]}.part" if self.is_local else target
         text = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
         try:
-            self.fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
-            if self.is_local:
-                with open(temporary, mode, **text) as file:  # type: ignore[call-overload]
-                    yield file
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(temporary).replace(target)
-            else:
-                # Not fsspec's transaction: there is one per file system, so two writers would end each other's.
-                with tempfile.NamedTemporaryFile(mode, **text) as file:  # type: ignore[call-overload]
-                    yield file
-                    file.flush()
-                    self.fs.put_file(file.name, target)
-        except BaseException as error:
+            with full_disk_named(target):
+                self.fs.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+                if self.is_local:
+                    with open(temporary, mode, **text) as file:  # type: ignore[call-overload]
+                        yield file
+                        file.flush()
+                        os.fsync(file.fileno())
+                    Path(temporary).replace(target)
+                else:
+                    # Not fsspec's transaction: there is one per file system, so two writers would end each other's.
+                    with tempfile.NamedTemporaryFile(mode, **text) as file:  # type: ignore[call-overload]
+                        yield file
+                        file.flush()
+                        self.fs.put_file(file.name, target)
+        except BaseException:
             if self.is_local:
                 with suppress(OSError):
                     Path(temporary).unlink()
-            if isinstance(error, OSError) and error.errno in _NO_SPACE:
-                raise StorageFull(
-                    f"no space left while writing {target}. Free some space or point MUSHROOM_STORE_ROOT elsewhere, "
-                    "then run this again: what was finished is kept."
-                ) from error
             raise
 
     def write_bytes(self, path: str, data: bytes) -> None:
@@ -191,6 +187,20 @@ class Store:
             with self.open_atomic(f"{folder}/{file.relative_to(local).as_posix()}") as out, file.open("rb") as src:
                 while block := src.read(_HASH_BLOCK):
                     out.write(block)
+
+
+@contextmanager
+def full_disk_named(target: str) -> Iterator[None]:
+    """Turn "no space left" and "quota exceeded" into StorageFull that names what was being written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_SPACE:
+            raise
+        raise StorageFull(
+            f"no space left while writing {target}. Free some space or point MUSHROOM_STORE_ROOT elsewhere, "
+            "then run this again: what was finished is kept."
+        ) from error
 
 
 def sha256_file(path: Path) -> str:

@@ -7,18 +7,15 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from mushroom_tasks import __version__
-from mushroom_tasks.cli import services, stages
-from mushroom_tasks.cli.options import Overrides, Source, Workdir, settings_from
+from mushroom_tasks.cli import imports, loads, selecting, services, stages
+from mushroom_tasks.cli.options import Overrides, Source, Workdir, report_stage, settings_from
 from mushroom_tasks.errors import MushroomError
 from mushroom_tasks.settings_schema import markdown_table
-
-if TYPE_CHECKING:
-    from mushroom_tasks.stages.results import Result
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,6 +24,9 @@ app = typer.Typer(
     help="From iNaturalist's open photos to a species classifier that runs on a phone.",
 )
 app.add_typer(services.app)
+app.add_typer(imports.app)
+app.add_typer(loads.app)
+app.add_typer(selecting.app)
 app.add_typer(stages.app, name="stage")
 
 
@@ -50,7 +50,7 @@ def run(source: Source = None, workdir: Workdir = None, overrides: Overrides = N
     """Run all stages without Airflow; the last line printed is the bundle's path."""
     from mushroom_tasks.stages import run_all
 
-    typer.echo(run_all(settings_from(workdir, overrides, source), _report))
+    typer.echo(run_all(settings_from(workdir, overrides, source), report_stage))
 
 
 @app.command()
@@ -137,12 +137,3 @@ def settings(
 def version() -> None:
     """Show the version."""
     typer.echo(__version__)
-
-
-def _report(stage: str, result: Result) -> None:
-    counts = ", ".join(f"{name} {value}" for name, value in result.model_dump(mode="json").items() if _is_short(value))
-    typer.echo(f"{stage}: {counts}", err=True)
-
-
-def _is_short(value: object) -> bool:
-    return isinstance(value, (int, float, str)) and len(str(value)) < 40 and value is not None

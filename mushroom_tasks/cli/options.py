@@ -1,15 +1,18 @@
-"""Options that several commands share, and how they become settings."""
+"""Options that several commands share, how they become settings, and how a stage's result is shown."""
 
 from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mushroom_tasks.errors import SettingsError
 from mushroom_tasks.settings import Settings, load_settings, nest
+
+if TYPE_CHECKING:
+    from mushroom_tasks.stages.results import Result
 
 Workdir = Annotated[
     Path | None,
@@ -32,6 +35,16 @@ def settings_from(
     if source is not None:
         flat["source"] = source
     return load_settings(nest(flat))
+
+
+def report_stage(stage: str, result: Result) -> None:
+    """Show the short values of a stage's result on one line."""
+    counts = ", ".join(f"{name} {value}" for name, value in result.model_dump(mode="json").items() if _is_short(value))
+    typer.echo(f"{stage}: {counts}", err=True)
+
+
+def _is_short(value: object) -> bool:
+    return isinstance(value, (int, float, str)) and len(str(value)) < 40 and value is not None
 
 
 def _parse(item: str) -> tuple[str, Any]:

@@ -23,12 +23,17 @@ Shards = Annotated[int, typer.Option(min=1, max=64, help="Number of shards, work
 
 
 @app.command()
-def ingest(source: Source = None, workdir: Workdir = None, overrides: Overrides = None) -> None:
+def ingest(
+    again: Annotated[bool, typer.Option("--again", help="Also load a snapshot that was rolled back.")] = False,
+    source: Source = None,
+    workdir: Workdir = None,
+    overrides: Overrides = None,
+) -> None:
     """Fetch the newest snapshot and load it into PostgreSQL; does nothing where it is loaded already."""
     from mushroom_tasks import stages
 
     settings = settings_from(workdir, overrides, source)
-    fetched = stages.snapshot(settings)
+    fetched = stages.snapshot(settings, again=again)
     _show(stages.ingest(settings, fetched) if fetched.is_new else fetched)
 
 

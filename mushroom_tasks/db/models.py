@@ -1,5 +1,12 @@
 """The tables, named as iNaturalist's open data names them, and the history of loads.
 
+taxa, observations, photos, observers and withdrawn_photos are replaced as one by each load; what they held before stays
+in a schema of its own until the next load (see `inat.history`). A migration that alters one of them has to drop that
+schema, for a rollback brings its tables back as they are.
+
+Whole numbers are as wide as in upstream's structure.sql, which saves a sixth of the disk; but photo_id has 64 bits, for
+it will be the first to need them.
+
 There are no foreign keys: upstream's rows point to taxa and observations that are gone (about 400,000
 observations name a missing taxon), and a load replaces whole tables. Queries join, and so leave orphans out.
 
@@ -13,7 +20,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, DateTime, Index, MetaData, func
+from sqlalchemy import ARRAY, BigInteger, DateTime, Index, Integer, MetaData, SmallInteger, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -28,7 +35,7 @@ class Base(DeclarativeBase):
     """Declarative base of all tables."""
 
     metadata = MetaData(naming_convention=_NAMES)
-    type_annotation_map = {int: BigInteger, dict[str, Any]: JSONB, datetime: DateTime(timezone=True)}  # noqa: RUF012
+    type_annotation_map = {int: BigInteger, dict[str, Any]: JSONB(none_as_null=True), datetime: DateTime(timezone=True)}  # noqa: RUF012
 
 
 class Taxon(Base):
@@ -36,7 +43,7 @@ class Taxon(Base):
 
     __tablename__ = "taxa"
 
-    taxon_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    taxon_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     ancestry: Mapped[str]  # ids from the root down, joined by "/", itself left out; empty for the root
     rank_level: Mapped[float | None]  # 70 kingdom ... 10 species, 5 variety; halves exist (33.5 parvorder)
     rank: Mapped[str]
@@ -50,11 +57,11 @@ class Observation(Base):
     __tablename__ = "observations"
 
     observation_uuid: Mapped[UUID] = mapped_column(primary_key=True)
-    observer_id: Mapped[int]
+    observer_id: Mapped[int] = mapped_column(Integer)
     latitude: Mapped[float | None]
     longitude: Mapped[float | None]
-    positional_accuracy: Mapped[int | None]  # metres
-    taxon_id: Mapped[int]
+    positional_accuracy: Mapped[int | None] = mapped_column(Integer)  # metres
+    taxon_id: Mapped[int] = mapped_column(Integer)
     quality_grade: Mapped[str]
     observed_on: Mapped[date | None]
     anomaly_score: Mapped[float | None]  # iNaturalist's geographic score; nothing to do with our outlier_score
@@ -75,12 +82,12 @@ class Photo(Base):
     photo_uuid: Mapped[UUID]
     photo_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     observation_uuid: Mapped[UUID] = mapped_column(primary_key=True)
-    observer_id: Mapped[int]
+    observer_id: Mapped[int] = mapped_column(Integer)
     extension: Mapped[str]
     license: Mapped[str]
-    width: Mapped[int | None]  # pixels of the original
-    height: Mapped[int | None]
-    position: Mapped[int | None]  # order within the observation, from 0
+    width: Mapped[int | None] = mapped_column(SmallInteger)  # pixels of the original
+    height: Mapped[int | None] = mapped_column(SmallInteger)
+    position: Mapped[int | None] = mapped_column(SmallInteger)  # order within the observation, from 0
 
     __table_args__ = (Index(None, "observation_uuid"),)
 
@@ -90,20 +97,56 @@ class Observer(Base):
 
     __tablename__ = "observers"
 
-    observer_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    observer_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     login: Mapped[str | None]
     name: Mapped[str | None]
 
 
+class WithdrawnPhoto(Base):
+    """A photo that an earlier load had and that is on no observation any more; one that comes back has no row."""
+
+    __tablename__ = "withdrawn_photos"
+
+    photo_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    extension: Mapped[str] = mapped_column(primary_key=True)
+    snapshot_id: Mapped[int]  # the load that missed it
+
+
 class Snapshot(Base):
-    """One load of a snapshot; the row with the largest id says what the other tables hold now."""
+    """One change of what the other tables hold; the row with the largest id says what that is now.
+
+    A load replaces what the row before it describes. A rollback brings back what the row before the last load
+    describes: its row repeats that one, with the other kind.
+    """
 
     __tablename__ = "snapshots"
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(server_default="load")  # "load" or "rollback"
     fingerprint: Mapped[str]  # of the four files' content
     source: Mapped[str]  # address or folder it came from
     validators: Mapped[dict[str, Any]]  # per file: etag, last_modified, size, ... as the source gave them
     root_taxa: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     counts: Mapped[dict[str, Any]]  # per table: rows read, kept, malformed, duplicates
+    findings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))  # among the kept rows
+    changes: Mapped[dict[str, Any] | None]  # see inat.changes.Changes; null where nothing could be compared
     loaded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SpeciesChange(Base):
+    """How one load changed the photos of one species; species without a change have no row."""
+
+    __tablename__ = "species_changes"
+
+    snapshot_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    taxon_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    scientific_name: Mapped[str]
+    photos_before: Mapped[int]
+    photos_after: Mapped[int]
+    added: Mapped[int]  # photos that no observation had
+    removed: Mapped[int]  # photos that no observation has any more
+    moved_in: Mapped[int]  # photos that counted for another species, or for none
+    moved_out: Mapped[int]
+    changed: Mapped[int]  # photos of the same species with another licence, grade, place, date, ...
+    relicensed: Mapped[int]  # of those changed
+    regraded: Mapped[int]  # of those changed

@@ -22,17 +22,27 @@ _BLOCK = 1 << 20
 _SPILL = 64 << 20  # bytes of an answer that stay in memory
 
 
-def copy_in(connection: Connection, table: str, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
+def copy_in(
+    connection: Connection,
+    table: str,
+    columns: Sequence[str],
+    batches: Iterable[pa.RecordBatch],
+    *,
+    is_new: bool = False,
+) -> int:
     """Append batches to a table, and return the number of rows; never holds more than one batch as text.
 
-    `table` and `columns` are identifiers from the code, not from data. An error that the batches raise passes
+    `table` and `columns` are identifiers from the code, not from data. With `is_new`, for a table that the running
+    transaction made, the rows are written as vacuumed: no later query has to touch every page again, and a reader whose
+    own snapshot is older than the table finds its rows, not an empty table. An error that the batches raise passes
     through as it is.
     """
     stream = _CopyStream(iter(batches))
     names = ", ".join(f'"{name}"' for name in columns)
     with closing(connection.connection.cursor()) as cursor:
         try:
-            cursor.copy_expert(f"COPY {table} ({names}) FROM STDIN (FORMAT csv)", stream, _BLOCK)
+            options = "FORMAT csv, FREEZE" if is_new else "FORMAT csv"
+            cursor.copy_expert(f"COPY {table} ({names}) FROM STDIN ({options})", stream, _BLOCK)
         except psycopg2.Error:
             if stream.error is not None:
                 raise stream.error from None  # the driver reports it as a refused COPY

@@ -12,25 +12,30 @@ killed, refused or cut off leaves the old ones as they were. Loads of the same d
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, Engine, MetaData, select, text
-from sqlalchemy.orm import Session
-from sqlalchemy.schema import AddConstraint, CreateIndex
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.schema import CreateIndex
 
 from mushroom_tasks.db.engine import explained
 from mushroom_tasks.db.models import Base, Snapshot
 from mushroom_tasks.errors import TableError
+from mushroom_tasks.inat.checks import DAMAGED, TableCounts, require_plausible
 from mushroom_tasks.inat.copying import copy_in
-from mushroom_tasks.inat.reading import Quarantine, Reader
+from mushroom_tasks.inat.history import adopt, wait_for_turn
+from mushroom_tasks.inat.keys import LARGEST_ID, ByIds, ByUuids, Ids, Uuids, Wanted
+from mushroom_tasks.inat.quarantine import Quarantine
+from mushroom_tasks.inat.reading import Reader
 from mushroom_tasks.inat.snapshot import FetchedSnapshot
 from mushroom_tasks.inat.tables import OBSERVATIONS, OBSERVERS, PHOTOS, TABLES, TAXA, Table
 from mushroom_tasks.inat.taxonomy import ancestors, wanted
+from mushroom_tasks.inat.vectors import Words, to_arrow, to_numpy, uuid_words
 from mushroom_tasks.progress import Progress
 from mushroom_tasks.settings import IngestSettings
 from mushroom_tasks.storage import Store
@@ -39,24 +44,16 @@ logger = logging.getLogger(__name__)
 
 QUARANTINE = "quarantine.jsonl"
 _SQL = Path(__file__).with_name("sql")
-_LOCK = 0x6C6F6164  # advisory lock: one load at a time
-
-
-@dataclass(frozen=True)
-class TableCounts:
-    """Rows of one table: in the file, kept, malformed (and quarantined), and repeating a key."""
-
-    read: int
-    kept: int
-    malformed: int
-    duplicates: int
+_FULL = 100  # per cent of an index page: no row is ever added to a table that is loaded
+_KNOWN, _WANTED = 1, 2  # kinds of taxa
+_Keep = Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
 @dataclass(frozen=True)
 class LoadReport:
     """What a load did.
 
-    `tables` has counts per table; `findings` what was found among the kept rows (see sql/orphans.sql); `quarantine`
+    `tables` has counts per table; `findings` what was found among the kept rows (see sql/findings.sql); `quarantine`
     is the path of the malformed rows, relative to the store root, or None.
     """
 
@@ -64,20 +61,6 @@ class LoadReport:
     tables: dict[str, TableCounts]
     findings: dict[str, int]
     quarantine: str | None
-
-
-def latest_load(engine: Engine) -> Snapshot | None:
-    """Return the load whose rows the tables hold now, detached from its session; None before the first."""
-    with explained(engine), Session(engine, expire_on_commit=False) as session:
-        return session.scalars(_latest()).first()
-
-
-def remember_validators(engine: Engine, fingerprint: str, validators: dict[str, Any]) -> None:
-    """Note what the source says of the files of the snapshot that is loaded, so that the next look recognises it."""
-    with explained(engine), Session(engine) as session, session.begin():
-        latest = session.scalars(_latest()).first()
-        if latest is not None and latest.fingerprint == fingerprint:
-            latest.validators = validators
 
 
 def load(
@@ -104,32 +87,22 @@ def load(
             explained(engine),
             engine.begin() as connection,
         ):
-            _wait_for_turn(connection)
+            wait_for_turn(connection)
             work = _Load(connection, store, snapshot.folder, tuple(root_taxa), settings, quarantine, progress)
             counts, findings = work.run()
-            connection.execute(
-                Snapshot.__table__.insert().values(  # type: ignore[attr-defined]
-                    fingerprint=snapshot.fingerprint,
-                    source=source,
-                    validators=snapshot.validators,
-                    root_taxa=list(root_taxa),
-                    counts={name: asdict(table) for name, table in counts.items()},
-                )
+            adopt(
+                connection,
+                fingerprint=snapshot.fingerprint,
+                source=source,
+                validators=snapshot.validators,
+                root_taxa=root_taxa,
+                counts={name: asdict(table) for name, table in counts.items()},
+                findings=findings,
             )
     finally:
         quarantine.write(store, path)
     malformed = sum(table.malformed for table in counts.values())
     return LoadReport(snapshot.fingerprint, counts, findings, path if malformed else None)
-
-
-def _latest() -> Any:
-    return select(Snapshot).order_by(Snapshot.id.desc()).limit(1)
-
-
-def _wait_for_turn(connection: Connection) -> None:
-    if not connection.scalar(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}):
-        logger.info("another load is under way in this database; waiting for it to end")
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
 @dataclass
@@ -146,138 +119,142 @@ class _Load:
     counts: dict[str, TableCounts] = field(default_factory=dict)
 
     def run(self) -> tuple[dict[str, TableCounts], dict[str, int]]:
-        self._script("incoming")
-        taxa = self._taxa()
-        observations, observers = _Distinct("observation_uuid"), _Distinct("observer_id")
-        self._copy(OBSERVATIONS, ("taxon_id", taxa), observations, observers)
-        self._copy(PHOTOS, ("observation_uuid", observations.values()), observers)
-        self._copy(OBSERVERS, ("observer_id", observers.values()))
-        self._require_as_many_as_before()
-        self._index()
-        findings = dict(self.connection.execute(text(_sql("orphans"))).mappings().one())
-        schema = self.connection.scalar(text("SELECT quote_ident(current_schema())"))
-        self._script("swap", schema=str(schema))
+        """Fill, index and check the tables of schema `incoming`, so that they can be adopted."""
+        self.connection.exec_driver_sql(_sql("incoming"))
+        identified = ByIds("taxon_id", self._fill_taxa(), least=_WANTED, empty_is_fine=True)
+        observations, observers = self._fill_observations(identified)
+        self._fill_photos(observations, observers)
+        self._fill(OBSERVERS, ByIds("observer_id", observers))
+        for table in TABLES.values():
+            self._index(table)
+        findings = {"observations_of_missing_taxa": identified.unknown, **self._findings()}
+        self._require_plausible(findings)
         return self.counts, findings
 
-    def _taxa(self) -> pa.Array:
-        """Copy the roots, their descendants and ancestors; return the ids of roots and descendants, as text."""
+    def _fill_taxa(self) -> Ids:
+        """Copy the roots, their descendants and ancestors; return all ids of the file, those below the roots marked."""
         lines = self._root_lines()
-        ids = _Distinct("taxon_id")
+        ids = Ids()
 
-        def kept(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                below = wanted(batch, self.root_taxa)
-                ids.add(batch.filter(below))
-                yield batch.filter(pc.or_(below, pc.is_in(batch["taxon_id"], lines)))
+        def keep(batch: pa.RecordBatch) -> pa.RecordBatch:
+            below = wanted(batch, self.root_taxa)
+            ids.add(to_numpy(batch["taxon_id"]), _KNOWN)
+            ids.add(to_numpy(batch["taxon_id"].filter(below)), _WANTED)
+            return batch.filter(pc.or_(below, pc.is_in(batch["taxon_id"], lines)))
 
-        reader = Reader(self.store, self.folder, TAXA, self.quarantine)
-        self._fill(TAXA, reader, kept(reader.batches()))
-        return ids.values()
+        self._fill(TAXA, None, keep)
+        return ids
 
     def _root_lines(self) -> pa.Array:
         """Return the ids of the roots' ancestors; TableError where a root is not in the file."""
-        roots = pa.array([str(taxon_id) for taxon_id in self.root_taxa])
+        roots = Ids()
+        roots.add(np.array([taxon_id for taxon_id in self.root_taxa if 0 <= taxon_id <= LARGEST_ID], np.int64))
         # Malformed rows are counted and kept when the table is copied; this pass only looks for the roots.
         reader = Reader(self.store, self.folder, TAXA, Quarantine())
         found = {}
-        for batch in reader.batches(("taxon_id", roots)):
+        for batch in reader.batches(ByIds("taxon_id", roots)):
             found.update({row["taxon_id"]: ancestors(row["ancestry"]) for row in batch.to_pylist()})
         missing = sorted(set(self.root_taxa) - found.keys())
-        if missing and reader.rows and not reader.malformed:
+        if missing and reader.rows and not self._is_too_malformed(reader):
             raise TableError(
                 f"{self.folder}/{TAXA.file} has no taxon {missing}. Received root_taxa: {list(self.root_taxa)}. Look "
                 "their ids up at https://www.inaturalist.org/taxa and set `root_taxa`."
             )
-        return pa.array(sorted({taxon_id for line in found.values() for taxon_id in line}), pa.int64())
+        return to_arrow(np.array(sorted({taxon_id for line in found.values() for taxon_id in line}), np.int32))
 
-    def _copy(self, table: Table, keep: tuple[str, pa.Array], *collected: _Distinct) -> None:
-        def seen(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            for batch in batches:
-                for distinct in collected:
-                    distinct.add(batch)
-                yield batch
+    def _fill_observations(self, identified: ByIds) -> tuple[Uuids, Ids]:
+        """Copy the observations of the wanted taxa; return their uuids, and the ids of their observers."""
+        uuids, observers = list[Words](), Ids()
 
+        def keep(batch: pa.RecordBatch) -> pa.RecordBatch:
+            uuids.append(uuid_words(batch["observation_uuid"]))
+            observers.add(to_numpy(batch["observer_id"]))
+            return batch
+
+        self._fill(OBSERVATIONS, identified, keep)
+        return Uuids(uuids), observers
+
+    def _fill_photos(self, observations: Uuids, observers: Ids) -> None:
+        """Copy the photos of the kept observations; add the ids of their photographers to `observers`."""
+
+        def keep(batch: pa.RecordBatch) -> pa.RecordBatch:
+            observers.add(to_numpy(batch["observer_id"]))
+            return batch
+
+        self._fill(PHOTOS, ByUuids("observation_uuid", observations), keep)
+
+    def _fill(self, table: Table, by: Wanted | None, keep: _Keep = lambda batch: batch) -> None:
+        """Copy what `keep` returns of each batch of the rows that `by` wants (None: all), and count the rows."""
         reader = Reader(self.store, self.folder, table, self.quarantine)
-        self._fill(table, reader, seen(reader.batches(keep)))
-
-    def _fill(self, table: Table, reader: Reader, batches: Iterator[pa.RecordBatch]) -> None:
-        kept = copy_in(self.connection, f"incoming.{table.name}", table.names, self._watched(reader, batches))
+        batches = (keep(batch) for batch in self._watched(reader, by))
+        kept = copy_in(self.connection, f"incoming.{table.name}", table.names, batches, is_new=True)
         self._require_rows(table, reader)
         if kept == 0 and table is not OBSERVERS:
             raise TableError(
                 f"none of the {reader.rows} rows of {self.folder}/{table.file} belongs to the root taxa "
                 f"{list(self.root_taxa)}. Check the setting `root_taxa`, and that the files are of one snapshot."
             )
-        repeated = self.connection.exec_driver_sql(
-            _sql("deduplicate").format(table=table.name, key=", ".join(table.key))
-        ).rowcount
-        self.counts[table.name] = TableCounts(reader.rows, kept - repeated, reader.malformed, repeated)
+        self.counts[table.name] = TableCounts(reader.rows, kept, reader.malformed, duplicates=0)
 
-    def _watched(self, reader: Reader, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def _watched(self, reader: Reader, by: Wanted | None) -> Iterator[pa.RecordBatch]:
         before = 0
-        for batch in batches:
+        for batch in reader.batches(by):
             self.progress.advance(reader.rows - before, table=reader.table.name)
             before = reader.rows
             yield batch
-        self.progress.advance(reader.rows - before, table=reader.table.name)
 
     def _require_rows(self, table: Table, reader: Reader) -> None:
         if reader.rows == 0:
-            raise TableError(f"{self.folder}/{table.file} is empty: it has its columns, but no row. {_DAMAGED}")
-        if reader.malformed > reader.rows * self.settings.max_malformed_ratio:
+            raise TableError(f"{self.folder}/{table.file} is empty: it has its columns, but no row. {DAMAGED}")
+        if self._is_too_malformed(reader):
             raise TableError(
                 f"{self.folder}/{table.file} has {reader.malformed} malformed rows of {reader.rows}, more than "
                 f"ingest.max_malformed_ratio = {self.settings.max_malformed_ratio:g} allows. The first: "
                 f"{self.quarantine.first(table.file)}. They are in {self.store.address(self.folder, QUARANTINE)}."
             )
 
-    def _require_as_many_as_before(self) -> None:
-        last = self.connection.execute(
-            select(Snapshot.root_taxa, Snapshot.counts).order_by(Snapshot.id.desc()).limit(1)
-        ).first()
-        if last is None or set(last.root_taxa) != set(self.root_taxa):
-            return
-        kept, before = self.counts["photos"].kept, last.counts["photos"]["kept"]
-        if kept < before * self.settings.min_kept_ratio:
-            raise TableError(
-                f"this snapshot has {kept} photos of the wanted taxa, the last one had {before}: less than "
-                f"ingest.min_kept_ratio = {self.settings.min_kept_ratio:g} allows. {_DAMAGED} If it is right, lower "
-                "that setting for one load."
-            )
+    def _is_too_malformed(self, reader: Reader) -> bool:
+        return reader.malformed > reader.rows * self.settings.max_malformed_ratio
 
-    def _index(self) -> None:
-        """Give the filled tables the keys and indexes of the models, under the same names."""
+    def _index(self, table: Table) -> None:
+        """Give a filled table the key and the indexes of its model, under the same names."""
+        try:
+            with self.connection.begin_nested():
+                self._index_key(table)
+        except IntegrityError:
+            self._remove_repeated(table)
+            self._index_key(table)
         copies = MetaData(schema="incoming", naming_convention=Base.metadata.naming_convention)
-        for name in TABLES:
-            table = Base.metadata.tables[name].to_metadata(copies, schema="incoming")
-            self.connection.execute(AddConstraint(table.primary_key))
-            for index in sorted(table.indexes, key=lambda index: str(index.name)):
-                self.connection.execute(CreateIndex(index))
-            self.connection.execute(text(f"ANALYZE incoming.{name}"))
+        copy = Base.metadata.tables[table.name].to_metadata(copies, schema="incoming")
+        for index in sorted(copy.indexes, key=lambda index: str(index.name)):
+            index.dialect_kwargs["postgresql_with"] = {"fillfactor": _FULL}
+            self.connection.execute(CreateIndex(index))
+        self.connection.execute(text(f"ANALYZE incoming.{table.name}"))
 
-    def _script(self, name: str, **names: str) -> None:
-        self.connection.exec_driver_sql(_sql(name).format(**names))
+    def _index_key(self, table: Table) -> None:
+        statement = _sql("key").format(table=table.name, key=", ".join(table.key), fillfactor=_FULL)
+        self.connection.exec_driver_sql(statement)
 
+    def _remove_repeated(self, table: Table) -> None:
+        statement = _sql("deduplicate").format(table=table.name, key=", ".join(table.key))
+        repeated = self.connection.exec_driver_sql(statement).rowcount
+        counted = self.counts[table.name]
+        self.counts[table.name] = replace(counted, kept=counted.kept - repeated, duplicates=repeated)
 
-_DAMAGED = "The snapshot is damaged or incomplete: fetch another."
+    def _findings(self) -> dict[str, int]:
+        return dict(self.connection.execute(text(_sql("findings"))).mappings().one())
+
+    def _require_plausible(self, findings: dict[str, int]) -> None:
+        columns = (Snapshot.root_taxa, Snapshot.counts)
+        last = self.connection.execute(select(*columns).order_by(Snapshot.id.desc()).limit(1)).first()
+        require_plausible(
+            self.counts,
+            findings,
+            self.settings,
+            last=None if last is None else last.counts,
+            is_same_scope=last is not None and set(last.root_taxa) == set(self.root_taxa),
+        )
 
 
 def _sql(name: str) -> str:
     return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
-
-
-class _Distinct:
-    """Collects the distinct values of a column, batch by batch."""
-
-    def __init__(self, column: str) -> None:
-        self._column = column
-        self._parts: list[pa.Array] = []
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        self._parts.append(batch[self._column].unique())
-
-    def values(self) -> pa.Array:
-        """Return the values as text, as the files have them."""
-        if not self._parts:
-            return pa.array([], pa.string())
-        return pa.chunked_array(self._parts).unique().cast(pa.string())

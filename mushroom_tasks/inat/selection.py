@@ -1,15 +1,19 @@
 """Select N photos of M species from the loaded tables, and split them by observer.
 
-The work is SQL (`sql/candidates.sql`, `ranked.sql`, `selected.sql`), in one transaction that sees one load. What is
-sampled and which split it falls in depend on ids and the seed alone, so next month's selection continues this one.
+The work is SQL (`sql/allowed.sql`, `dropped.sql`, `counted.sql`, `chosen.sql`, `sampled.sql`, `selected.sql`), in one
+transaction that sees one load. What is sampled and which split it falls in depend on ids and the seed alone, so next
+month's selection continues this one.
 
     table = select(engine, (47169, 48250), SelectionSettings(species_count=20))     # manifests.SELECTION
+    both = choose(engine, (47169, 48250), SelectionSettings(species=("Amanita muscaria", "Boletus edulis")))
+    both.species                                                                    # species_counts.SPECIES_COUNTS
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,10 @@ from sqlalchemy import Connection, Engine, text
 from mushroom_tasks.db.engine import explained
 from mushroom_tasks.errors import SelectionError
 from mushroom_tasks.inat.copying import copy_in, copy_out
+from mushroom_tasks.inat.countries import territory
+from mushroom_tasks.inat.locating import locate
+from mushroom_tasks.inat.references import Taxa, below
+from mushroom_tasks.inat.species_counts import COUNTED, species_counts
 from mushroom_tasks.inat.taxonomy import TaxonRow, ancestors, species_of
 from mushroom_tasks.manifests import SELECTION
 from mushroom_tasks.settings import SelectionSettings
@@ -30,24 +38,49 @@ LEAST_SPECIES = 2  # nothing can be told apart with fewer
 _SQL = Path(__file__).with_name("sql")
 
 
+@dataclass(frozen=True)
+class Selection:
+    """What was selected (schema `manifests.SELECTION`), and the counts per species (`SPECIES_COUNTS`)."""
+
+    photos: pa.Table
+    species: pa.Table
+
+
 def select(engine: Engine, root_taxa: Sequence[int], settings: SelectionSettings) -> pa.Table:
     """Return the selected photos as a table of schema `manifests.SELECTION`, sorted by photo_id.
 
-    `root_taxa` may be those that were loaded, or taxa below them. Raises SelectionError where fewer than two species
-    have enough photos, or a root taxon is not loaded; DatabaseError where the server refuses or is gone.
+    See `choose` for the errors.
     """
-    values = {**settings.model_dump(), "seed": str(settings.seed)}
-    values |= {name: list(values[name]) for name in ("quality_grades", "licenses")}
-    with explained(engine), engine.connect() as connection, connection.begin():
+    return choose(engine, root_taxa, settings).photos
+
+
+def choose(engine: Engine, root_taxa: Sequence[int], settings: SelectionSettings) -> Selection:
+    """Return the selected photos, sorted by photo_id, and the counts of every species with a photo, largest first.
+
+    `root_taxa` may be those that were loaded, or taxa below them. Species that the settings list are counted without a
+    photo too. Raises SelectionError where fewer than two species have enough photos, a root taxon is not loaded, or a
+    name or country is unknown; DatabaseError where the server refuses or is gone.
+    """
+    values = _values(settings)
+    # Every statement sees the tables as they are once the locks are there.
+    steady = engine.execution_options(isolation_level="REPEATABLE READ")
+    with explained(engine), steady.connect() as connection, connection.begin():
         # Taken together, so that a load cannot swap the tables between two statements.
         connection.execute(text("LOCK TABLE taxa, observations, photos, observers IN ACCESS SHARE MODE"))
-        _map_species(connection, root_taxa)
-        _run(connection, "candidates", values)
-        _run(connection, "ranked", values)
+        _run(connection, "planning", values)
+        listed = _map_species(connection, root_taxa, settings)
+        if settings.countries:
+            locate(connection, territory(settings.countries), values)
+        for name in ("allowed", "dropped", "counted"):
+            _run(connection, name, values)
         _require_species(connection, settings)
+        _sample(connection, values)
         _run(connection, "selected", values)
         _log_shared(connection)
-        return without_homonyms(copy_out(connection, "SELECT * FROM selected ORDER BY photo_id", SELECTION))
+        photos = without_homonyms(copy_out(connection, "SELECT * FROM selected ORDER BY photo_id", SELECTION))
+        chosen = set(connection.execute(text("SELECT species_id FROM chosen")).scalars())
+        counted = _counted(connection, listed)
+    return Selection(photos, species_counts(counted, photos, chosen, settings.min_photos_per_species))
 
 
 def without_homonyms(table: pa.Table) -> pa.Table:
@@ -66,21 +99,68 @@ def without_homonyms(table: pa.Table) -> pa.Table:
     return table.filter(pc.is_in(table["taxon_id"], pa.array(sorted(first.values()), pa.int64())))
 
 
+def _values(settings: SelectionSettings) -> dict[str, Any]:
+    """Return the parameters of the SQL files."""
+    west, south, east, north = settings.bounding_box or (None,) * 4
+    return {
+        **settings.model_dump(include=set(_PLAIN)),
+        "quality_grades": list(settings.quality_grades),
+        "licenses": list(settings.licenses),
+        "seed": str(settings.seed),
+        "species_limit": None if settings.species else settings.species_count,
+        "by_country": bool(settings.countries),
+        "west": west,
+        "south": south,
+        "east": east,
+        "north": north,
+    }
+
+
+_PLAIN = (
+    "photos_per_species",
+    "min_photos_per_species",
+    "max_photos_per_observation",
+    "max_photos_per_observer",
+    "observed_from",
+    "observed_to",
+    "min_anomaly_score",
+    "validation_share",
+    "test_share",
+)
+
+
 def _run(connection: Connection, name: str, values: dict[str, Any]) -> None:
-    connection.exec_driver_sql((_SQL / f"{name}.sql").read_text(encoding="utf-8"), values)
-    connection.exec_driver_sql(f"ANALYZE {name}")
+    statements = _sql(name).replace("{observation_passes}", _sql("observation_passes"))
+    connection.exec_driver_sql(statements, values)
 
 
-def _map_species(connection: Connection, root_taxa: Sequence[int]) -> None:
-    taxa = [TaxonRow(*row) for row in connection.execute(text("SELECT taxon_id, ancestry, rank, active FROM taxa"))]
-    _require_loaded(connection, taxa, root_taxa)
-    found = species_of(taxa, root_taxa)
-    mapping = pa.record_batch({"taxon_id": list(found), "species_id": list(found.values())})
-    connection.execute(
-        text("CREATE TEMPORARY TABLE species_of (taxon_id bigint PRIMARY KEY, species_id bigint) ON COMMIT DROP")
+def _sql(name: str) -> str:
+    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _map_species(connection: Connection, root_taxa: Sequence[int], settings: SelectionSettings) -> dict[int, str]:
+    """Fill the temporary table `species_of`; return the listed species that are not excluded, with their names."""
+    rows = connection.execute(text("SELECT taxon_id, ancestry, rank, active, name FROM taxa"))
+    names = {TaxonRow(*row): str(name) for *row, name in rows}
+    _require_loaded(connection, list(names), root_taxa)
+    found, taxa = species_of(list(names), root_taxa), Taxa(names)
+    excluded = below(names, taxa.branches(settings.exclude, "selection.exclude"))
+    listed = (
+        taxa.species(settings.species, found, "selection.species") if settings.species else frozenset(found.values())
     )
-    copy_in(connection, "species_of", mapping.schema.names, [mapping])
+    wanted = [taxon_id not in excluded and species_id in listed for taxon_id, species_id in found.items()]
+    columns = {"taxon_id": list(found), "species_id": list(found.values()), "is_wanted": wanted}
+    connection.execute(
+        text(
+            "CREATE TEMPORARY TABLE species_of (taxon_id bigint PRIMARY KEY, species_id bigint, is_wanted boolean) "
+            "ON COMMIT DROP"
+        )
+    )
+    copy_in(connection, "species_of", list(columns), [pa.record_batch(columns)])
     connection.execute(text("ANALYZE species_of"))
+    if not settings.species:
+        return {}
+    return {t.taxon_id: name for t, name in names.items() if t.taxon_id in listed and t.taxon_id not in excluded}
 
 
 def _require_loaded(connection: Connection, taxa: Sequence[TaxonRow], root_taxa: Sequence[int]) -> None:
@@ -96,8 +176,7 @@ def _require_loaded(connection: Connection, taxa: Sequence[TaxonRow], root_taxa:
 
 def _require_species(connection: Connection, settings: SelectionSettings) -> None:
     counts = text(
-        "SELECT count(*), count(*) FILTER (WHERE available >= :least), coalesce(max(available), 0) "
-        "FROM (SELECT DISTINCT species_id, available FROM ranked) AS species"
+        "SELECT count(*), count(*) FILTER (WHERE available >= :least), coalesce(max(available), 0) FROM counted"
     )
     species, enough, largest = connection.execute(counts, {"least": settings.min_photos_per_species}).one()
     if enough < LEAST_SPECIES:
@@ -105,13 +184,34 @@ def _require_species(connection: Connection, settings: SelectionSettings) -> Non
             f"{enough} species have {settings.min_photos_per_species} photos or more, {LEAST_SPECIES} are needed. Of "
             f"{species} species with photos that are allowed, the largest has {largest}. Lower "
             "selection.min_photos_per_species, allow more in selection.licenses, selection.quality_grades, "
-            "selection.max_photos_per_observer or selection.max_photos_per_observation, or widen root_taxa."
+            "selection.max_photos_per_observer or selection.max_photos_per_observation, widen the dates, places or "
+            "list of species that are asked for, or root_taxa."
         )
+
+
+def _sample(connection: Connection, values: dict[str, Any]) -> None:
+    """Take each species' photos: from a part of them first, then from all where the part was too small."""
+    _run(connection, "chosen", values)
+    _run(connection, "sampled", values)
+    _run(connection, "settled", values)
+    if again := connection.scalar(text("SELECT count(*) FROM chosen WHERE NOT is_settled")):
+        logger.info("%d species are sampled once more, of all their photos", again)
+        _run(connection, "sampled", values)
+
+
+def _counted(connection: Connection, listed: dict[int, str]) -> pa.Table:
+    """Return the counts before sampling (schema COUNTED) by rank; listed species without a photo come last."""
+    query = "SELECT species_id AS taxon_id, scientific_name, photos, available FROM counted ORDER BY species_rank"
+    found = copy_out(connection, query, COUNTED)
+    missing = sorted(listed.keys() - set(found["taxon_id"].to_pylist()))
+    rows = [{"taxon_id": i, "scientific_name": listed[i], "photos": 0, "available": 0} for i in missing]
+    return pa.concat_tables([found, pa.Table.from_pylist(rows, COUNTED)])
 
 
 def _log_shared(connection: Connection) -> None:
     counts = text(
-        "SELECT count(*), count(*) FILTER (WHERE is_shared), count(*) FILTER (WHERE is_disputed) FROM candidates"
+        "SELECT (SELECT count(*) FROM allowed), count(*) FILTER (WHERE nth = 1), "
+        "count(*) FILTER (WHERE nth = 1 AND is_disputed) FROM shared"
     )
     photos, shared, disputed = connection.execute(counts).one()
     logger.info(

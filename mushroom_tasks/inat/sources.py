@@ -1,8 +1,9 @@
 """Where snapshots come from: a bucket at an HTTP(S) address, or a folder laid out like one.
 
 async with open_source("/data/bucket", SourceSettings()) as source:
-    await source.validators("taxa.csv.gz")                      # {"size": 1390, "mtime_ns": ...}
-    async for block in source.blocks("taxa.csv.gz", seen): ...
+    seen = await source.validators("taxa.csv.gz")               # {"size": 1390, "mtime_ns": ...}
+    async with source.read("taxa.csv.gz", seen, start=1000) as reading:
+        async for block in reading.blocks: ...                  # from byte reading.start on
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -28,15 +31,31 @@ T = TypeVar("T")
 _BLOCK = 1 << 20
 _PASSING_STATUS = {408, 425, 429, 500, 502, 503, 504}
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds
-_ADVICE = "Check the setting `source`: it has to be an HTTP(S) address or a folder laid out like iNaturalist's bucket."
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_ADVICE = (
+    "Check the setting `source`: it has to be an HTTP(S) address or a folder laid out like iNaturalist's bucket, and "
+    "to have the snapshot that the setting `source_access.snapshot` names."
+)
 
 
 class PassingFailure(Exception):
-    """A failure that may pass; `final` is the error where it does not."""
+    """A failure that may pass; `final` is the error where it does not.
+
+    `has_gained` tells that the try brought something that stays, so that the tries before it no longer count.
+    """
 
     def __init__(self, final: SourceError) -> None:
         super().__init__(str(final))
         self.final = final
+        self.has_gained = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A file under way: the first of `blocks` begins at byte `start`."""
+
+    start: int
+    blocks: AsyncIterator[bytes]
 
 
 class Source(Protocol):
@@ -45,8 +64,11 @@ class Source(Protocol):
     async def validators(self, name: str) -> Validators:
         """Return what tells one publication of a file from the next."""
 
-    def blocks(self, name: str, seen: Validators) -> AsyncIterator[bytes]:
-        """Read a file from its beginning; SourceChanged where it is not the publication that was `seen`."""
+    def read(self, name: str, seen: Validators, start: int) -> AbstractAsyncContextManager[Reading]:
+        """Read a file from byte `start` on, or from its beginning where the source cannot go on in the middle.
+
+        Raises SourceChanged where it is not the publication that was `seen`.
+        """
 
 
 @asynccontextmanager
@@ -59,23 +81,25 @@ async def open_source(source: str, access: SourceSettings) -> AsyncIterator[Sour
     # The files are wanted as they are stored: no content encoding is asked for, and none undone.
     headers = {"Accept-Encoding": "identity"}
     async with aiohttp.ClientSession(
-        timeout=timeout, headers=headers, auto_decompress=False, trust_env=True
+        timeout=timeout, headers=headers, auto_decompress=False, trust_env=True, read_bufsize=2 * _BLOCK
     ) as session:
         yield _Http(source.rstrip("/"), session, access.retries)
 
 
 async def persistently(work: Callable[[], Awaitable[T]], retries: int) -> T:
     """Do `work` again, with growing pauses, while it raises PassingFailure; then raise its final error."""
-    for attempt in range(retries + 1):
+    attempt = 0
+    while True:
         try:
             return await work()
         except PassingFailure as failure:
-            if attempt == retries:
+            attempt = 0 if failure.has_gained else attempt
+            if attempt >= retries:
                 raise failure.final from failure
             pause = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311
-            logger.warning("%s Trying again in %.1f s (%d of %d)", failure, pause, attempt + 1, retries)
+            attempt += 1
+            logger.warning("%s Trying again in %.1f s (%d of %d)", failure, pause, attempt, retries)
             await asyncio.sleep(pause)
-    raise AssertionError("unreachable")
 
 
 class _Folder:
@@ -91,11 +115,17 @@ class _Folder:
             raise SourceUnreachable(f"the source has no readable {name}: {error}. {_ADVICE}") from error
         return {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
 
-    async def blocks(self, name: str, seen: Validators) -> AsyncIterator[bytes]:
-        if await self.validators(name) != seen:
-            raise _changed(name, seen, await self.validators(name))
+    @asynccontextmanager
+    async def read(self, name: str, seen: Validators, start: int) -> AsyncIterator[Reading]:
+        now = await self.validators(name)
+        if now != seen:
+            raise _changed(name, seen, now)
+        yield Reading(start, self._blocks(name, start))
+
+    async def _blocks(self, name: str, start: int) -> AsyncIterator[bytes]:
         try:
             with (self._folder / name).open("rb") as file:
+                file.seek(start)
                 while block := file.read(_BLOCK):
                     yield block
         except OSError as error:
@@ -109,26 +139,56 @@ class _Http:
     async def validators(self, name: str) -> Validators:
         return await persistently(lambda: self._head(name), self._retries)
 
-    async def blocks(self, name: str, seen: Validators) -> AsyncIterator[bytes]:
-        url, received = f"{self._address}/{name}", 0
+    @asynccontextmanager
+    async def read(self, name: str, seen: Validators, start: int) -> AsyncIterator[Reading]:
+        url, asked = f"{self._address}/{name}", _range(seen, start)
         try:
-            async with self._session.get(url) as response:
-                _require_file(response, url)
-                now = _validators(response)
-                if any(now[key] != seen[key] for key in now.keys() & seen.keys()):
-                    raise _changed(name, seen, now)
-                async for block in response.content.iter_chunked(_BLOCK):
-                    received += len(block)
-                    yield block
-        except aiohttp.ClientPayloadError as error:
+            async with self._session.get(url, headers=asked) as response:
+                if not asked or response.status != 416:
+                    yield self._reading(response, name, seen, start if asked else 0)
+                    return
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise PassingFailure(_unreachable(url, error)) from error
+        async with self.read(name, seen, 0) as whole:  # it knows ranges, but not this one
+            yield whole
+
+    def _reading(self, response: aiohttp.ClientResponse, name: str, seen: Validators, start: int) -> Reading:
+        """Return what a response holds, after its status and validators were looked at."""
+        url = f"{self._address}/{name}"
+        is_part = response.status == 206 and start > 0
+        _require_file(response, url, is_part=is_part)
+        now = _validators(response)
+        if any(now[key] != seen[key] for key in now.keys() & seen.keys()):
+            raise _changed(name, seen, now)
+        if is_part and _first_byte(response) != start:
+            raise PassingFailure(
+                SourceUnreachable(
+                    f"{url} was asked for its bytes from {start} on and answers with Content-Range "
+                    f"{response.headers.get('Content-Range')!r}. Set another source, or try again later."
+                )
+            )
+        return Reading(start if is_part else 0, self._blocks(response, url, start if is_part else 0, seen))
+
+    async def _blocks(
+        self, response: aiohttp.ClientResponse, url: str, start: int, seen: Validators
+    ) -> AsyncIterator[bytes]:
+        received = start
+        try:
+            async for block in response.content.iter_chunked(_BLOCK):
+                received += len(block)
+                yield block
+        except (aiohttp.ClientError, TimeoutError) as error:
+            if rest := _arrived(response.content):
+                received += len(rest)
+                yield rest
+            if not isinstance(error, aiohttp.ClientPayloadError):
+                raise PassingFailure(_unreachable(url, error)) from error
             raise PassingFailure(
                 SnapshotDamaged(
                     f"{url} breaks off: received {received} of {seen.get('size', 'unknown')} bytes ({error}). The "
                     "connection or the server cuts it off: try again later, or set another source."
                 )
             ) from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise PassingFailure(_unreachable(url, error)) from error
 
     async def _head(self, name: str) -> Validators:
         url = f"{self._address}/{name}"
@@ -144,11 +204,34 @@ class _Http:
             raise PassingFailure(_unreachable(url, error)) from error
 
 
-def _require_file(response: aiohttp.ClientResponse, url: str) -> None:
+def _range(seen: Validators, start: int) -> dict[str, str]:
+    """Return the headers that ask for the rest of the very file that was begun.
+
+    Empty where nothing was begun, or where nothing proves that it is the same file: a weak ETag does not (RFC 9110,
+    section 13.1.5).
+    """
+    etag = str(seen.get("etag", ""))
+    proof = etag if etag and not etag.startswith("W/") else str(seen.get("last_modified", ""))
+    return {"Range": f"bytes={start}-", "If-Range": proof} if start and proof else {}
+
+
+def _first_byte(response: aiohttp.ClientResponse) -> int | None:
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    return int(match[1]) if match else None
+
+
+def _size(response: aiohttp.ClientResponse) -> int | None:
+    """Return the size of the whole file, of which the response may be a part."""
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    text = match[2] if match else response.headers.get("Content-Length", "")
+    return int(text) if text.isdigit() else None
+
+
+def _require_file(response: aiohttp.ClientResponse, url: str, *, is_part: bool = False) -> None:
     received = f"{url} answers {response.status} {response.reason}"
     if response.status in _PASSING_STATUS:
         raise PassingFailure(SourceUnreachable(f"{received}. Try again later."))
-    if response.status != 200:
+    if response.status != (206 if is_part else 200):
         raise SourceUnreachable(f"{received}. {_ADVICE}")
     if response.content_type == "text/html":
         raise SourceUnreachable(f"{received} with a web page (text/html) in place of a gzip file. {_ADVICE}")
@@ -159,9 +242,15 @@ def _validators(response: aiohttp.ClientResponse) -> Validators:
     found = {
         "etag": headers.get("ETag"),
         "last_modified": headers.get("Last-Modified"),
-        "size": int(headers["Content-Length"]) if headers.get("Content-Length", "").isdigit() else None,
+        "size": _size(response),
     }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _arrived(content: aiohttp.StreamReader) -> bytes:
+    """Return the bytes that had arrived when a connection broke, some MiB at most; aiohttp would throw them away."""
+    content.set_exception(None)  # type: ignore[arg-type]  # it is raised before any byte is given out
+    return content.read_nowait()
 
 
 def _unreachable(url: str, error: BaseException) -> SourceUnreachable:

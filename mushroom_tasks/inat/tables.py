@@ -22,7 +22,8 @@ class Column:
     name: str
     type: pa.DataType
     empty: Empty = "refused"
-    is_uuid: bool = False
+    is_id: bool = False  # never negative
+    pattern: str | None = None  # regular expression (RE2) that its text has to match
     is_optional: bool = False  # a file without the column is accepted
 
 
@@ -49,13 +50,16 @@ class Table:
         return self.columns[self.names.index(name)]
 
 
-_INT, _FLOAT, _TEXT = pa.int64(), pa.float64(), pa.string()
+_FLOAT, _TEXT = pa.float64(), pa.string()
+_UUID = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
+_IDS = r"^([0-9]{1,10}(/[0-9]{1,10})*)?$"
+_SMALL, _INT = pa.int16(), pa.int32()  # as in upstream's structure.sql
 
 TAXA = Table(
     "taxa",
     (
-        Column("taxon_id", _INT),
-        Column("ancestry", _TEXT, "kept"),  # empty for the root of life
+        Column("taxon_id", _INT, is_id=True),
+        Column("ancestry", _TEXT, "kept", pattern=_IDS),  # empty for the root of life
         Column("rank_level", _FLOAT, "null"),
         Column("rank", _TEXT),
         Column("name", _TEXT),
@@ -66,12 +70,12 @@ TAXA = Table(
 OBSERVATIONS = Table(
     "observations",
     (
-        Column("observation_uuid", _TEXT, is_uuid=True),
-        Column("observer_id", _INT),
+        Column("observation_uuid", _TEXT, pattern=_UUID),
+        Column("observer_id", _INT, is_id=True),
         Column("latitude", _FLOAT, "null"),
         Column("longitude", _FLOAT, "null"),
         Column("positional_accuracy", _INT, "null"),
-        Column("taxon_id", _INT, "null"),  # not identified yet; such rows are never kept
+        Column("taxon_id", _INT, "null", is_id=True),  # not identified yet; such rows are never kept
         Column("quality_grade", _TEXT),
         Column("observed_on", pa.date32(), "null"),
         Column("anomaly_score", _FLOAT, "null", is_optional=True),  # archives of 2023 and before lack it
@@ -81,22 +85,22 @@ OBSERVATIONS = Table(
 PHOTOS = Table(
     "photos",
     (
-        Column("photo_uuid", _TEXT, is_uuid=True),
-        Column("photo_id", _INT),
-        Column("observation_uuid", _TEXT, is_uuid=True),
-        Column("observer_id", _INT),
+        Column("photo_uuid", _TEXT, pattern=_UUID),
+        Column("photo_id", pa.int64(), is_id=True),
+        Column("observation_uuid", _TEXT, pattern=_UUID),
+        Column("observer_id", _INT, is_id=True),
         Column("extension", _TEXT),
         Column("license", _TEXT),
-        Column("width", _INT, "null"),
-        Column("height", _INT, "null"),
-        Column("position", _INT, "null"),
+        Column("width", _SMALL, "null"),
+        Column("height", _SMALL, "null"),
+        Column("position", _SMALL, "null"),
     ),
     key=("photo_id", "observation_uuid"),
 )
 OBSERVERS = Table(
     "observers",
     (
-        Column("observer_id", _INT),
+        Column("observer_id", _INT, is_id=True),
         Column("login", _TEXT, "null"),
         Column("name", _TEXT, "null"),
     ),

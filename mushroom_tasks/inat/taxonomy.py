@@ -12,8 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from mushroom_tasks.inat.vectors import to_arrow
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,10 @@ def ancestors(ancestry: str) -> tuple[int, ...]:
 
 def wanted(taxa: pa.RecordBatch, roots: Iterable[int]) -> pa.BooleanArray:
     """Tell which rows of `taxa` (columns taxon_id, ancestry) are one of the roots or descend from one."""
-    ids = pa.array(sorted(set(roots)), pa.int64())
-    below = rf"(^|/)({'|'.join(str(taxon_id) for taxon_id in ids.to_pylist())})(/|$)"
-    return pc.or_(pc.is_in(taxa["taxon_id"], ids), pc.match_substring_regex(taxa["ancestry"], below))
+    ids = sorted(set(roots))
+    is_root = pc.is_in(taxa["taxon_id"].cast(pa.int64()), to_arrow(np.array(ids, np.int64)))
+    below = rf"(^|/)({'|'.join(str(taxon_id) for taxon_id in ids)})(/|$)"
+    return pc.or_(is_root, pc.match_substring_regex(taxa["ancestry"], below))
 
 
 def species_of(taxa: Sequence[TaxonRow], roots: Iterable[int]) -> dict[int, int]:

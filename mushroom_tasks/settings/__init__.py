@@ -8,6 +8,7 @@ Each setting comes from the first of: a value given in code or by a flag, an env
 """
 
 from mushroom_tasks.settings.download import DownloadSettings, PhotoSize
+from mushroom_tasks.settings.imports import ImportSettings
 from mushroom_tasks.settings.ingest import IngestSettings
 from mushroom_tasks.settings.learning import EmbeddingSettings, PhaseSettings, TrainingSettings
 from mushroom_tasks.settings.loading import INATURALIST, Settings, load_settings, nest
@@ -22,6 +23,7 @@ __all__ = [
     "DownloadSettings",
     "EmbeddingSettings",
     "ExportSettings",
+    "ImportSettings",
     "IngestSettings",
     "PhaseSettings",
     "PhotoSize",

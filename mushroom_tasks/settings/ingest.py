@@ -13,9 +13,24 @@ class IngestSettings(Section):
     max_malformed_ratio: float = Field(
         0.001, ge=0, le=1, description="Share of malformed rows per table beyond which a load is refused."
     )
+    min_rows_ratio: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="A snapshot with fewer rows in any of its files than this share of the last load's is refused as "
+        "damaged.",
+    )
     min_kept_ratio: float = Field(
         0.5,
         ge=0,
         le=1,
-        description="A load with fewer photos than this share of the last load's is refused as damaged.",
+        description="A load that keeps fewer rows of any table than this share of the last load of the same root taxa "
+        "is refused as damaged.",
+    )
+    max_orphan_ratio: float = Field(
+        0.3,
+        ge=0,
+        le=1,
+        description="A load is refused as damaged where a larger share of rows points to what is not there: "
+        "observations to a taxon, photos to an observer; or where more of the observations have no photo.",
     )

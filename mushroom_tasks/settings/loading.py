@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from mushroom_tasks.errors import SettingsError
 from mushroom_tasks.settings.download import DownloadSettings
+from mushroom_tasks.settings.imports import ImportSettings
 from mushroom_tasks.settings.ingest import IngestSettings
 from mushroom_tasks.settings.learning import EmbeddingSettings, TrainingSettings
 from mushroom_tasks.settings.pruning import PruningSettings
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     selection: SelectionSettings = Field(default_factory=SelectionSettings)
     download: DownloadSettings = Field(default_factory=DownloadSettings)
+    imports: ImportSettings = Field(default_factory=ImportSettings)
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
     pruning: PruningSettings = Field(default_factory=PruningSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)

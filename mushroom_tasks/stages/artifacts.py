@@ -28,9 +28,10 @@ def newest_dataset(store: Store) -> PublishedDataset:
 
 
 def dataset_rows(store: Store, plan: PlanResult) -> tuple[PublishedDataset, pa.Table]:
-    """Return the plan's data set and its rows (`manifests.PRUNED`)."""
+    """Return the plan's data set and its rows (`manifests.PRUNED`), paths as learning reads them."""
     published = find_dataset(store, plan.dataset)
-    return published, manifests.read_manifest(store, published.file(MANIFEST), manifests.PRUNED)
+    rows = manifests.read_manifest(store, published.file(MANIFEST), manifests.PRUNED)
+    return published, manifests.for_learning(rows)
 
 
 def model_path(settings: Settings, store: Store, plan: PlanResult) -> Path:

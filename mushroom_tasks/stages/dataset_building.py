@@ -1,33 +1,24 @@
-"""Stages of the DAG `dataset_build` that make a data set of downloaded photos: embed, prune, publish."""
+"""Stages of the DAG `dataset_build` that look at downloaded photos: embed and prune."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mushroom_tasks import manifests
-from mushroom_tasks.curation import publish as publishing
 from mushroom_tasks.curation.prune import prune as prune_classes
 from mushroom_tasks.learning.embedding_store import EmbeddingStore, shard_of
 from mushroom_tasks.learning.embeddings import embed, embedder_fingerprint
 from mushroom_tasks.settings import Settings
-from mushroom_tasks.stages.artifacts import tracked_path
-from mushroom_tasks.stages.downloading import failures_by_reason
-from mushroom_tasks.stages.results import DatasetResult, PruneResult, ShardResult
+from mushroom_tasks.stages.results import PruneResult, ShardResult
 from mushroom_tasks.stages.shards import progress_folder
 from mushroom_tasks.storage import Store, fingerprint
-from mushroom_tasks.tracking import open_tracker
 
 logger = logging.getLogger(__name__)
-
-EXPERIMENT = "dataset_build"
 
 # Embeddings are kept after so many photos; a killed shard loses at most these.
 _EMBED_CHUNK = 4_096
@@ -36,7 +27,7 @@ _EMBED_CHUNK = 4_096
 def embed_shard(settings: Settings, downloads: str, shard: int, shards: int) -> ShardResult:
     """Embed one shard of the downloaded photos; those embedded for an earlier data set are reused."""
     store = Store(settings.store)
-    rows = _downloaded(store, downloads)
+    rows = manifests.for_learning(_downloaded(store, downloads))
     rows = rows.filter(pa.array(shard_of(np.asarray(rows["photo_id"]), shards) == shard))
     known = EmbeddingStore(store, embedder_fingerprint(settings.embedding))
     missing = known.missing(rows)
@@ -56,7 +47,7 @@ def prune(settings: Settings, downloads: str) -> PruneResult:
         table = _joined(store, downloads)
         found = prune_classes(
             np.asarray(table["taxon_id"]),
-            EmbeddingStore(store, embedder).matrix(table),
+            EmbeddingStore(store, embedder).matrix(manifests.for_learning(table)),
             np.asarray(table["observer_id"]),
             settings.pruning,
         )
@@ -71,74 +62,6 @@ def prune(settings: Settings, downloads: str) -> PruneResult:
     reasons = manifests.read_manifest(store, path, manifests.PRUNED, ["reason"])["reason"].to_pylist()
     pruned = Counter(reason for reason in reasons if reason is not None)
     return PruneResult(fingerprint=key, address=store.address(path), photos=len(reasons), pruned=dict(pruned))
-
-
-def publish(settings: Settings, dataset: str) -> DatasetResult:
-    """Publish a pruned manifest as a data set with its attribution and card, and log it to MLflow."""
-    store = Store(settings.store)
-    downloads = store.read_json(f"pruned/{dataset}.json")["downloads"]
-    selection = store.read_json(f"downloads/{downloads}.json")["selection"]
-    failures = failures_by_reason(manifests.read_manifest(store, f"downloads/{downloads}.parquet", manifests.DOWNLOADS))
-    chosen = _choices(settings)
-    published = publishing.publish(
-        manifests.read_manifest(store, f"pruned/{dataset}.parquet", manifests.PRUNED),
-        store,
-        dataset,
-        inputs={"selection": selection, "downloads": downloads},
-        settings=chosen,
-        failures=failures,
-        species=store.read_json(f"selections/{selection}.species.json"),
-    )
-    marker = tracked_path(settings, "datasets", dataset)
-    if not store.exists(marker):
-        _log_dataset(settings, store, published, chosen)
-        store.write_json(marker, published.counts)
-    return DatasetResult(
-        fingerprint=published.fingerprint,
-        folder=published.folder,
-        species=published.counts.species,
-        photos=published.counts.photos,
-        pruned=published.counts.pruned,
-        splits={split: getattr(published.counts, split) for split in manifests.SPLITS},
-    )
-
-
-def is_made_with(dataset: publishing.PublishedDataset, settings: Settings) -> bool:
-    """Tell whether a data set was made with the settings in force."""
-    return dataset.settings == _choices(settings)
-
-
-def _choices(settings: Settings) -> dict[str, Any]:
-    """Return the settings that shape a data set, as its card shows them."""
-    return {
-        "root_taxa": list(settings.root_taxa),
-        "selection": settings.selection.model_dump(mode="json"),
-        "download": {"size": settings.download.size},
-        "embedding": settings.embedding.model_dump(mode="json", include={"backbone", "weights"}),
-        "pruning": settings.pruning.model_dump(mode="json"),
-    }
-
-
-def _log_dataset(
-    settings: Settings, store: Store, published: publishing.PublishedDataset, chosen: Mapping[str, object]
-) -> None:
-    run = open_tracker(settings).run(
-        EXPERIMENT,
-        key=published.fingerprint,
-        name=f"data set {published.fingerprint}",
-        tags={"dataset": published.fingerprint},
-    )
-    counts = published.counts.model_dump()
-    run.log_params(chosen)
-    run.log_metrics({f"photos/{name}": count for name, count in counts.items()})
-    run.log_metrics({f"pruned/{reason}": count for reason, count in published.pruned_by_reason.items()})
-    run.log_metrics({f"failed/{reason}": count for reason, count in published.failures.items()})
-    run.log_dataset(
-        name="mushrooms", digest=published.fingerprint, address=published.folder, profile=counts, context="published"
-    )
-    for name in store.list(f"datasets/{published.fingerprint}"):
-        run.log_artifact(Path(store.local(f"datasets/{published.fingerprint}/{name}", settings.cache)))
-    run.finish()
 
 
 def _joined(store: Store, downloads: str) -> pa.Table:

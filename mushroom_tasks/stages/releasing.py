@@ -25,6 +25,7 @@ from mushroom_tasks.mobile.schema import DatasetFacts
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages.artifacts import EVALUATION, dataset_rows, model_path, open_bundle, registration_path
 from mushroom_tasks.stages.gates import failed_gates
+from mushroom_tasks.stages.publishing import INATURALIST
 from mushroom_tasks.stages.results import BundleResult, PlanResult, RegistrationResult
 from mushroom_tasks.stages.training_runs import logged, runs_of
 from mushroom_tasks.storage import Store, fingerprint
@@ -161,6 +162,7 @@ def _accuracies(store: Store, plan: PlanResult) -> dict[str, dict[str, Any]]:
 def _facts(published: PublishedDataset, rows: pa.Table) -> DatasetFacts:
     return DatasetFacts(
         fingerprint=published.fingerprint,
+        origin=str(published.inputs.get("origin", INATURALIST)),
         photos=published.counts.photos,
         pruned=published.counts.pruned,
         splits={split: getattr(published.counts, split) for split in manifests.SPLITS},

@@ -12,17 +12,22 @@ class Result(BaseModel):
 
 
 class SnapshotResult(Result):
-    """A snapshot in the store, or the news that there is no new one."""
+    """A snapshot in the store, or the news that there is no new one: it is loaded, or was rolled back."""
 
     fingerprint: str
     folder: str
     is_new: bool
+    is_rolled_back: bool = False
     bytes: int
     validators: dict[str, dict[str, str | int | None]]
 
 
 class IngestResult(Result):
-    """What a load left in PostgreSQL."""
+    """What a load left in PostgreSQL, and what it changed.
+
+    `changes` has the totals beside the snapshot `since` (see `inat.changes.Totals`), and `report` is the address of the
+    page about them; empty and None where there was nothing of the same root taxa to compare with.
+    """
 
     fingerprint: str
     taxa: int
@@ -30,6 +35,20 @@ class IngestResult(Result):
     photos: int
     observers: int
     malformed: int
+    since: str | None
+    changes: dict[str, int]
+    report: str | None
+
+
+class RollbackResult(Result):
+    """What PostgreSQL holds again, and the snapshot whose load was `undone`."""
+
+    fingerprint: str
+    undone: str
+    taxa: int
+    observations: int
+    photos: int
+    observers: int
 
 
 class SelectionResult(Result):
@@ -42,6 +61,26 @@ class SelectionResult(Result):
     shards: list[int]
 
 
+class BuildPlan(Result):
+    """Whether a data set is to be built of a selection; `dataset` is the one that is there already."""
+
+    selection: str
+    dataset: str | None
+    is_new: bool
+
+
+class ImportResult(Result):
+    """Photos of another source, taken in: the fingerprints of both manifests, and what could not be used."""
+
+    selection: str
+    downloads: str
+    species: int
+    photos: int
+    duplicates: int
+    failures: dict[str, int]
+    shards: list[int]
+
+
 class ShardResult(Result):
     """One mapped shard of a download or an embedding."""
 
@@ -51,14 +90,30 @@ class ShardResult(Result):
     reused: int
 
 
+class DownloadShardResult(ShardResult):
+    """One shard of a download: photos fetched now (`new`) and found in the store (`reused`), bytes fetched, seconds."""
+
+    new: int
+    bytes: int
+    seconds: float
+
+
 class DownloadResult(Result):
-    """The downloads manifest of a whole selection."""
+    """The downloads manifest of a whole selection.
+
+    `new` photos were fetched by the last run of their shard and `reused` ones were in the store; `bytes` were fetched,
+    and `seconds` are those of all shards together.
+    """
 
     fingerprint: str
     address: str
     downloaded: int
     failures: dict[str, int]
     shards: list[int]
+    new: int
+    reused: int
+    bytes: int
+    seconds: float
 
 
 class PruneResult(Result):
@@ -71,7 +126,7 @@ class PruneResult(Result):
 
 
 class DatasetResult(Result):
-    """A published data set."""
+    """A published data set; `changes` counts what differs from the one before it (see `curation.refresh.Counts`)."""
 
     fingerprint: str
     folder: str
@@ -79,6 +134,14 @@ class DatasetResult(Result):
     photos: int
     pruned: int
     splits: dict[str, int]
+    changes: dict[str, int]
+
+
+class WithdrawalResult(Result):
+    """Photos that iNaturalist no longer publishes, and how many of their files were deleted now."""
+
+    withdrawn: int
+    deleted: int
 
 
 class PlanResult(Result):

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages import dataset_building as building
-from mushroom_tasks.stages import downloading, ingesting, releasing, selecting
+from mushroom_tasks.stages import downloading, ingesting, publishing, releasing, selecting
 from mushroom_tasks.stages import model_training as training
-from mushroom_tasks.stages.results import DatasetResult, Result
+from mushroom_tasks.stages.results import Result, SelectionResult
 from mushroom_tasks.storage import Store
 
 Report = Callable[[str, Result], None]
@@ -24,14 +24,21 @@ def run_all(settings: Settings, report: Report) -> str:
     report("snapshot", fetched)
     if fetched.is_new:
         report("ingest", ingesting.ingest(settings, fetched))
-    dataset = build_dataset(settings, report)
-    return train_model(settings, dataset.fingerprint, report)
+    return train_model(settings, build_dataset(settings, report), report)
 
 
-def build_dataset(settings: Settings, report: Report) -> DatasetResult:
-    """Run the stages of `dataset_build`."""
+def build_dataset(settings: Settings, report: Report) -> str:
+    """Run the stages of `dataset_build` and return the data set's fingerprint."""
     selection = selecting.select(settings)
     report("select", selection)
+    plan = publishing.plan_dataset(settings, selection)
+    report("plan", plan)
+    dataset = plan.dataset or _build(settings, selection, report)
+    report("withdraw", publishing.withdraw(settings))
+    return dataset
+
+
+def _build(settings: Settings, selection: SelectionResult, report: Report) -> str:
     for shard in selection.shards:
         report("download", downloading.download_shard(settings, selection.fingerprint, shard, len(selection.shards)))
     downloads = downloading.collect_downloads(settings, selection.fingerprint, len(selection.shards))
@@ -40,9 +47,9 @@ def build_dataset(settings: Settings, report: Report) -> DatasetResult:
         report("embed", building.embed_shard(settings, downloads.fingerprint, shard, len(downloads.shards)))
     pruned = building.prune(settings, downloads.fingerprint)
     report("prune", pruned)
-    dataset = building.publish(settings, pruned.fingerprint)
+    dataset = publishing.publish(settings, pruned.fingerprint)
     report("publish", dataset)
-    return dataset
+    return dataset.fingerprint
 
 
 def train_model(settings: Settings, dataset: str, report: Report) -> str:

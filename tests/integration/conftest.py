@@ -13,6 +13,7 @@ from sqlalchemy import Engine, create_engine, text
 
 from mushroom_tasks.db import embedded
 from mushroom_tasks.db.engine import migrate
+from mushroom_tasks.storage import Store
 
 
 @pytest.fixture(scope="session")
@@ -58,3 +59,9 @@ def engine(database: str) -> Iterator[Engine]:
     engine = create_engine(database, pool_pre_ping=True)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store of the test's own."""
+    return Store(tmp_path / "store")

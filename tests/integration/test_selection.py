@@ -38,7 +38,7 @@ def loaded(engine: Engine, tmp_path: Path) -> Any:
         store = Store(tmp_path / "store")
         load(
             engine, store, fetch(str(folder), store, SourceSettings(), None), source="h", root_taxa=ROOTS,
-            settings=IngestSettings(min_kept_ratio=0), progress_folder=None,
+            settings=IngestSettings(min_kept_ratio=0, min_rows_ratio=0, max_orphan_ratio=1), progress_folder=None,
         )  # fmt: skip
         return engine
 

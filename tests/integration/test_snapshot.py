@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import os
-import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from aiohttp import web
+from bucket_server import Server
 from small_bucket import ordinary
 
 from mushroom_tasks.errors import SnapshotDamaged, SourceChanged, SourceUnreachable
@@ -20,7 +19,6 @@ from mushroom_tasks.settings import SourceSettings
 from mushroom_tasks.storage import Store
 
 ACCESS = SourceSettings(retries=1, timeout=2)
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @pytest.fixture
@@ -31,48 +29,6 @@ def bucket(tmp_path: Path) -> Path:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
-
-
-class Server:
-    """Serves a folder over HTTP on 127.0.0.1; `replace` answers a file in another way."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.requests = folder, list[tuple[str, str]]()
-        self._replaced: dict[str, Handler] = {}
-        self._loop, self._ready = asyncio.new_event_loop(), threading.Event()
-        self._thread = threading.Thread(target=self._run)
-        self._thread.start()
-        self._ready.wait(10)
-
-    def replace(self, name: str, handler: Handler) -> None:
-        self._replaced[name] = handler
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        name = request.match_info["name"]
-        self.requests.append((request.method, name))
-        if name in self._replaced:
-            return await self._replaced[name](request)
-        if not (self.folder / name).exists():
-            raise web.HTTPNotFound
-        return web.FileResponse(self.folder / name)
-
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        application = web.Application()
-        application.router.add_route("*", "/data/{name}", self._answer)
-        runner = web.AppRunner(application, shutdown_timeout=1)
-        self._loop.run_until_complete(runner.setup())
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        self._loop.run_until_complete(site.start())
-        self.address = f"http://127.0.0.1:{runner.addresses[0][1]}/data"
-        self._ready.set()
-        self._loop.run_forever()
-        self._loop.run_until_complete(runner.cleanup())
-        self._loop.close()
 
 
 @pytest.fixture
@@ -114,9 +70,19 @@ def test_fetch__does_not_fetch_what_the_store_has(server: Server, store: Store) 
 
 def test_fetch__does_not_write_again_what_another_mirror_gave(bucket: Path, server: Server, store: Store) -> None:
     first = fetch(str(bucket), store, ACCESS, None)
-    marker = store.read_bytes(f"{first.folder}/snapshot.json")
+    written = store.fs.modified(store.path(first.folder, "photos.csv.gz"))
     assert fetch(server.address, store, ACCESS, None).fingerprint == first.fingerprint
-    assert store.read_bytes(f"{first.folder}/snapshot.json") == marker
+    assert store.fs.modified(store.path(first.folder, "photos.csv.gz")) == written
+    assert store.list("snapshots") == [first.fingerprint]
+
+
+def test_fetch__knows_every_publication_of_a_snapshot_again(bucket: Path, server: Server, store: Store) -> None:
+    fetch(str(bucket), store, ACCESS, None)
+    fetch(server.address, store, ACCESS, None)
+    server.requests.clear()
+    assert fetch(server.address, store, ACCESS, None) == fetch(server.address, store, ACCESS, None)
+    assert {method for method, _ in server.requests} == {"HEAD"}
+    assert fetch(str(bucket), store, ACCESS, None).validators == look(str(bucket), ACCESS)
 
 
 def test_look__recognises_a_publication(bucket: Path, server: Server) -> None:

@@ -387,7 +387,8 @@ def test_download__photos_that_were_too_large_are_tried_again_with_a_higher_limi
     assert (first.reused, again.reused) == (0, first.done)
 
     second = stages.download_shard(raised, selection, 0, 1)
-    assert (second.failed, second.reused) == (1, 0)
+    assert (second.failed, second.reused) == (1, sum(size <= limit for size in sizes))
+    assert second.new == found.failures["too_large"]
     # What is the same in the end is the same data, whatever the way there.
     [dataset] = list_datasets(finished.store)
     assert stages.collect_downloads(raised, selection, 1).fingerprint == dataset.inputs["downloads"]

@@ -18,9 +18,11 @@ from mushroom_tasks.curation.attribution import (
     credit_line,
     guard_cell,
     license_of,
+    taxon_url,
     write_attribution,
 )
 from mushroom_tasks.errors import CurationError
+from mushroom_tasks.identifiers import own_id
 
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
@@ -53,7 +55,7 @@ def written(*rows: dict[str, Any]) -> list[dict[str, str]]:
         ("CC-BY-ND", "(c) Ann Other, some rights reserved (CC BY-ND)"),
         ("CC-BY-NC-SA", "(c) Ann Other, some rights reserved (CC BY-NC-SA)"),
         ("CC-BY-NC-ND", "(c) Ann Other, some rights reserved (CC BY-NC-ND)"),
-        ("PD", "Ann Other, no known copyright restrictions (Public domain)"),
+        ("PD", "Ann Other, no known copyright restrictions (public domain)"),
     ],
 )
 def test_credit_line__is_worded_as_inaturalist_does(code: str, line: str) -> None:
@@ -94,6 +96,18 @@ def test_write_attribution__links_photo_observation_and_licence() -> None:
     assert line["observation_url"] == "https://www.inaturalist.org/observations/8f3c6a0e-0000-4000-8000-000000000001"
     assert line["license_url"] == "https://creativecommons.org/licenses/by-nc/4.0/"
     assert line["attribution"] == "(c) Ann Other, some rights reserved (CC BY-NC)"
+
+
+def test_write_attribution__a_photo_of_another_source_has_no_page_at_inaturalist() -> None:
+    (line,) = written(row(photo_id=own_id("photo", "ab12"), observer_name="Museum X", login=None, license="CC-BY"))
+    assert line["attribution"] == "(c) Museum X, some rights reserved (CC BY)"
+    assert line["license_url"] == "https://creativecommons.org/licenses/by/4.0/"
+    assert (line["photo_url"], line["observation_url"], line["login"]) == ("", "", "")
+
+
+def test_taxon_url__only_of_taxa_that_inaturalist_has() -> None:
+    assert taxon_url(48715) == "https://www.inaturalist.org/taxa/48715"
+    assert taxon_url(own_id("taxon", "Amanita nova")) == ""
 
 
 def test_write_attribution__has_a_line_per_photo_in_order() -> None:

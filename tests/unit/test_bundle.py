@@ -10,6 +10,7 @@ import pytest
 from tiny_classifier import COLOURS, species_records
 
 from mushroom_tasks.errors import BundleError
+from mushroom_tasks.identifiers import own_id
 from mushroom_tasks.mobile.bundle import read_bundle, write_bundle
 
 FILES = [
@@ -44,6 +45,17 @@ def test_write_bundle__species_have_taxonomy_and_link(bundle):
         ],
         "inaturalist": "https://www.inaturalist.org/taxa/1002",
     }
+
+
+def test_write_bundle__a_species_that_inaturalist_lacks_has_no_link(bundle_parts, tmp_path):
+    nova = {**bundle_parts["species"][0], "taxon_id": own_id("taxon", "Nova nova")}
+    facts = bundle_parts["dataset"].model_copy(update={"origin": "folder herbarium"})
+    parts = {**bundle_parts, "species": [nova, *bundle_parts["species"][1:]], "dataset": facts}
+    written = write_bundle(tmp_path / "other", **parts)
+    assert written.species[0].inaturalist == ""
+    card = (written.folder / "MODEL_CARD.md").read_text()
+    assert f"({nova['taxon_id']})" not in card
+    assert "photos from another source (folder herbarium)" in card
 
 
 def test_write_bundle__says_what_the_models_take_and_give(bundle):

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from mushroom_tasks.cli.main import app
 from mushroom_tasks.cli.options import settings_from
-from mushroom_tasks.errors import SettingsError
+from mushroom_tasks.errors import ImportFailed, SettingsError
 
 runner = CliRunner()
 
@@ -60,3 +60,22 @@ def test_every_command__has_a_description() -> None:
     assert len(commands) > 15
     assert all(command.callback.__doc__ for command in commands)
     assert "bundle" in listed
+
+
+def test_import__names_a_licence_that_is_none_before_anything_is_read(tmp_path: Path) -> None:
+    result = runner.invoke(app, ["import", "folder", str(tmp_path), "--license", "mine", "--workdir", str(tmp_path)])
+    assert isinstance(result.exception, ImportFailed)
+    assert "'mine'" in str(result.exception)
+
+
+def test_import__a_hub_name_is_no_address(tmp_path: Path) -> None:
+    command = ["import", "huggingface", "https://evil.example/x", "--license", "CC0", "--workdir", str(tmp_path)]
+    result = runner.invoke(app, command)
+    assert isinstance(result.exception, ImportFailed)
+
+
+@pytest.mark.parametrize("command", [["import", "folder"], ["import", "huggingface"], ["quickstart"]])
+def test_import__every_option_is_explained(command: list[str]) -> None:
+    result = runner.invoke(app, [*command, "--help"])
+    assert result.exit_code == 0
+    assert "--train" in result.stdout

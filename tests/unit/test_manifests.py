@@ -31,6 +31,8 @@ def _downloads(**changed: object) -> pa.Table:
         "width": 4,
         "height": 3,
         "format": "JPEG",
+        "small_path": "photos/medium-256/001/1.jpg",
+        "small_sha256": "cd",
     }
     return pa.table({name: [value] for name, value in {**row, **changed}.items()})
 

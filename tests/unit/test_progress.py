@@ -73,6 +73,49 @@ def test_line__estimates_what_is_left() -> None:
     assert " s left" in running.line()
 
 
+def test_line__gives_bytes_and_times_as_people_read_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, *[100.0] * 9])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    running = Progress("snapshot", 33_000_000_000, "bytes")
+    running.resume(20_000_000_000)
+    running.advance(4_000_000_000, file="photos.csv.gz")
+    assert running.line() == (
+        "snapshot: 24.0 GB of 33.0 GB (73%) in 1 min 40 s, 40.0 MB/s, 3 min 45 s left, file photos.csv.gz"
+    )
+
+
+def test_resume__counts_as_done_but_not_in_the_rate() -> None:
+    running = Progress("download", 100, "photos")
+    running.resume(90)
+    assert running.done == 90
+    assert "0.0/s" in running.line()
+    assert "left" not in running.line()
+    running.resume(-90)
+    assert running.done == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 bytes"),
+        (999, "999 bytes"),
+        (1000, "1.0 kB"),
+        (1_400_000, "1.4 MB"),
+        (33.1e9, "33.1 GB"),
+        (2e12, "2.0 TB"),
+    ],
+)
+def test_size__uses_the_unit_that_fits(count: float, text: str) -> None:
+    assert progress.size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0 s"), (59.6, "1 min 0 s"), (245, "4 min 5 s"), (12_030, "3 h 20 min")]
+)
+def test_duration__uses_the_units_that_fit(seconds: float, text: str) -> None:
+    assert progress.duration(seconds) == text
+
+
 def test_progress__goes_on_where_no_file_can_be_written(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file, no folder")
     with Progress("download", 1, "photos", tmp_path / "taken") as running:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from worst_bucket import Bucket, running_bucket
 
-from mushroom_tasks.photos import fetch
+from mushroom_tasks.photos import pacing
 from mushroom_tasks.storage import Store
 
 
@@ -25,4 +25,4 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(pacing, "FIRST_PAUSE", 0.01)

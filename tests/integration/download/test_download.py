@@ -26,7 +26,7 @@ from worst_bucket import (
 )
 
 from mushroom_tasks import __version__, manifests
-from mushroom_tasks.photos import fetch
+from mushroom_tasks.photos import pacing
 from mushroom_tasks.photos.download import download
 from mushroom_tasks.storage import Store
 
@@ -44,6 +44,8 @@ def test_download__stores_the_photo_as_received(bucket: Bucket, store: Store) ->
         "width": 32,
         "height": 24,
         "format": "JPEG",
+        "small_path": None,
+        "small_sha256": None,
     }
     assert store.read_bytes("photos/medium/007/7.jpg") == data
     assert bucket.paths == ["/photos/7/medium.jpg"]
@@ -124,7 +126,7 @@ def test_download__gives_up_after_as_many_tries_as_set(
 
 
 def test_download__waits_longer_with_every_try(bucket: Bucket, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(pacing, "FIRST_PAUSE", 0.1)
     assert download_one(bucket, store, body(b"", 503))["failure"] == "http_error"
     first, second, third = bucket.requests[7]
     assert second - first >= 0.05
@@ -141,11 +143,9 @@ def test_download__obeys_retry_after(bucket: Bucket, store: Store, form: str) ->
 
 
 @pytest.mark.parametrize("after", ["86400", "Fri, 31 Dec 2199 23:59:59 GMT", "soon", "-5", "", "9" * 400])
-def test_download__does_not_wait_for_ever(
-    bucket: Bucket, store: Store, after: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fetch, "LONGEST_PAUSE", 0.05)
-    assert download_one(bucket, store, body(b"", 503, Retry_After=after), body(photo()))["status"] == "ok"
+def test_download__does_not_wait_for_ever(bucket: Bucket, store: Store, after: str) -> None:
+    answers = body(b"", 503, Retry_After=after), body(photo())
+    assert download_one(bucket, store, *answers, max_outage=0.05)["status"] == "ok"
     assert bucket.requests[7][1] - bucket.requests[7][0] < 20
 
 

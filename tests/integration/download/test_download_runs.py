@@ -25,7 +25,9 @@ from worst_bucket import SETTINGS, Bucket, body, download_one, hang_up, photo, r
 from mushroom_tasks import manifests
 from mushroom_tasks.errors import DownloadError, SourceUnreachable, StorageError, StorageFull
 from mushroom_tasks.photos import fetch
-from mushroom_tasks.photos.download import check_failed_ratio, download, is_settled
+from mushroom_tasks.photos.download import download
+from mushroom_tasks.photos.failures import Failures, check_failed_ratio, is_settled
+from mushroom_tasks.progress import size
 from mushroom_tasks.storage import Store
 
 
@@ -114,8 +116,8 @@ def test_download__gives_up_on_a_source_that_fails_for_everything(
 ) -> None:
     monkeypatch.setattr(fetch, "MAX_FAILED_IN_A_ROW", 20)
     for photo_id in range(500):
-        bucket.serve(photo_id, body(b"", 503))
-    with pytest.raises(SourceUnreachable, match=r"failed for 20 photos in a row, each tried 3 times.*HTTP 503"):
+        bucket.serve(photo_id, body(b"", 500))
+    with pytest.raises(SourceUnreachable, match=r"failed for 20 photos in a row, each tried 3 times.*HTTP 500"):
         download(rows(*range(500)), bucket.address, store, SETTINGS)
     assert len(bucket.requests) < 60
 
@@ -165,11 +167,11 @@ class _FullFileSystem(MemoryFileSystem):
     pseudo_dirs = [""]  # noqa: RUF012
     one_at_a_time = threading.Lock()
 
-    def put_file(self, lpath: str, rpath: str, **options: Any) -> None:
+    def pipe_file(self, path: str, value: bytes, mode: str = "overwrite", **options: Any) -> None:
         with self.one_at_a_time:
             if len(self.store) >= 5:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            super().put_file(lpath, rpath, **options)
+            super().pipe_file(path, value, mode, **options)
 
 
 def test_download__stops_when_the_store_is_full(bucket: Bucket) -> None:
@@ -196,7 +198,9 @@ def test_download__tells_its_progress(bucket: Bucket, store: Store, tmp_path: Pa
         bucket.serve(photo_id, body(data) if photo_id else body(b"", 404))
     download(rows(1, 2), bucket.address, store, SETTINGS)
     download(rows(*range(5)), bucket.address, store, SETTINGS, tmp_path / "progress")
-    assert json.loads((tmp_path / "progress" / "download.json").read_text()) == {
+    told = json.loads((tmp_path / "progress" / "download.json").read_text())
+    assert told.pop("rate").endswith("B/s")
+    assert told == {
         "stage": "download",
         "done": 5,
         "total": 5,
@@ -204,11 +208,11 @@ def test_download__tells_its_progress(bucket: Bucket, store: Store, tmp_path: Pa
         "ok": 2,
         "failed": 1,
         "kept": 2,
-        "bytes": 2 * len(data),
+        "fetched": size(2 * len(data)),
     }
 
 
-def _downloads(*failures: str | None) -> pa.Table:
+def _failures(*failures: str | None) -> Failures:
     rows = [
         {
             "photo_id": 100 + n,
@@ -218,13 +222,16 @@ def _downloads(*failures: str | None) -> pa.Table:
         }
         for n, failure in enumerate(failures)
     ]
-    return pa.Table.from_pylist(rows, schema=manifests.DOWNLOADS)
+    found = Failures()
+    for batch in pa.Table.from_pylist(rows, schema=manifests.DOWNLOADS).to_batches(max_chunksize=2):
+        found.add(batch)
+    return found
 
 
 def test_check_failed_ratio__counts_by_reason() -> None:
-    table = _downloads(None, None, "html", "missing", "missing")
+    found = _failures(None, None, "html", "missing", "missing")
     with pytest.raises(DownloadError) as caught:
-        check_failed_ratio(table, 0.5)
+        check_failed_ratio(found, 0.5)
     message = str(caught.value)
     assert message.startswith("3 of 5 photos failed (60.0%)")
     assert "missing 2, html 1" in message
@@ -233,10 +240,10 @@ def test_check_failed_ratio__counts_by_reason() -> None:
 
 
 def test_check_failed_ratio__allows_what_is_set() -> None:
-    for table, ratio in ((_downloads(), 0.0), (_downloads(None), 0.0), (_downloads(None, "html"), 0.5)):
-        assert check_failed_ratio(table, ratio) is None  # type: ignore[func-returns-value]
+    for found, ratio in ((_failures(), 0.0), (_failures(None), 0.0), (_failures(None, "html"), 0.5)):
+        assert check_failed_ratio(found, ratio) is None  # type: ignore[func-returns-value]
     with pytest.raises(DownloadError, match="1 of 2"):
-        check_failed_ratio(_downloads(None, "html"), 0.49)
+        check_failed_ratio(_failures(None, "html"), 0.49)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +259,7 @@ def test_check_failed_ratio__allows_what_is_set() -> None:
     ],
 )
 def test_is_settled__unless_failed_in_passing_or_too_often(failures: tuple[str | None, ...], settled: bool) -> None:
-    assert is_settled(_downloads(*failures), 0.5) is settled
+    assert is_settled(_failures(*failures), 0.5) is settled
 
 
 @pytest.mark.shared

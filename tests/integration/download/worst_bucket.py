@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import io
+import random
 import struct
 import threading
 import time
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -100,6 +101,29 @@ def slow(data: bytes, seconds: float) -> Answer:
     async def answer(request: web.Request) -> web.Response:
         await asyncio.sleep(seconds)
         return web.Response(body=data)
+
+    return answer
+
+
+def unreliable(data: bytes, share: float, whole: Counter[int]) -> Answer:
+    """Answer this share of the requests with 429, 503, a reset or a body that is cut; count the others in `whole`.
+
+    Which ones depends on the photo and on how often it was asked for.
+    """
+    tries = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal tries
+        tries += 1
+        photo_id = int(request.match_info["photo_id"])
+        drawn = random.Random(photo_id * 1000 + tries)
+        if drawn.random() >= share:
+            response = await body(data)(request)
+            whole[photo_id] += 1
+            return response
+        retry_after = {"Retry_After": "1"} if drawn.random() < 0.05 else {}
+        faults = [body(b"", 429, **retry_after), body(b"", 503), hang_up, cut(data[:200], len(data))]
+        return await drawn.choice(faults)(request)
 
     return answer
 

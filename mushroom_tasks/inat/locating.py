@@ -1,0 +1,53 @@
+"""Which observations lie in some countries: found by their points, into the temporary table `in_countries`.
+
+PostgreSQL gives the points in the box around the countries, shapely tests them; no more than a batch of them is held.
+
+    locate(connection, territory(["DK"]), {"quality_grades": ["research"]})
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+from sqlalchemy import Connection
+
+from mushroom_tasks.inat.copying import copy_in
+from mushroom_tasks.inat.countries import Territory
+
+logger = logging.getLogger(__name__)
+
+_QUERY = Path(__file__).with_name("sql") / "located.sql"
+_BLOCK = 16 << 20
+_SPILL = 64 << 20  # bytes of points that stay in memory
+
+
+def locate(connection: Connection, area: Territory, values: Mapping[str, Any]) -> int:
+    """Fill `in_countries` with the observations of wanted species that lie in the area; return their number."""
+    west, south, east, north = area.box
+    box = {"area_west": west, "area_south": south, "area_east": east, "area_north": north}
+    with tempfile.SpooledTemporaryFile(_SPILL) as file, closing(connection.connection.cursor()) as cursor:
+        query = cursor.mogrify(_QUERY.read_text(encoding="utf-8"), {**values, **box}).decode()
+        cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)", file)
+        file.seek(0)
+        found = copy_in(connection, "in_countries", ["observation_uuid"], _inside(file, area))
+    connection.exec_driver_sql("ANALYZE in_countries")
+    logger.info("%d observations of wanted species lie in the countries", found)
+    return found
+
+
+def _inside(file: IO[bytes], area: Territory) -> Iterator[pa.RecordBatch]:
+    types = {"observation_uuid": pa.string(), "longitude": pa.float64(), "latitude": pa.float64()}
+    reader = pa.csv.open_csv(
+        file, pa.csv.ReadOptions(block_size=_BLOCK), convert_options=pa.csv.ConvertOptions(column_types=types)
+    )
+    for batch in reader:
+        held = area.holds(np.asarray(batch["longitude"]), np.asarray(batch["latitude"]))
+        yield batch.select(["observation_uuid"]).filter(pa.array(held))
