@@ -1,14 +1,15 @@
 """### Build a data set: select, download, embed, prune, publish
 
 Runs after every load of `inat_ingest`, or by hand with other numbers. Photos and embeddings of earlier data sets are
-reused, and a photo never changes its split. Pruning flags photos and deletes none.
+reused, and a photo never changes its split. Pruning flags photos and deletes none. Where the selection is that of the
+newest data set, the run ends, as skipped. Photos that iNaturalist no longer publishes are deleted from the store.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import dag, task
+from airflow.sdk import Param, dag, task
 from wiring import DATASET, DEFAULT_ARGS, GPU, OBSERVATIONS, START, TAGS, call, form
 
 
@@ -22,24 +23,42 @@ from wiring import DATASET, DEFAULT_ARGS, GPU, OBSERVATIONS, START, TAGS, call, 
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
-    params=form(
-        "selection.species_count",
-        "selection.photos_per_species",
-        "selection.min_photos_per_species",
-        "selection.max_photos_per_observation",
-        "selection.max_photos_per_observer",
-        "selection.quality_grades",
-        "selection.licenses",
-        "selection.validation_share",
-        "selection.test_share",
-        "selection.seed",
-        "download.size",
-        "download.connections",
-        "download.max_failed_ratio",
-        "pruning.eps",
-        "pruning.min_samples",
-        "pruning.max_pruned_share",
-    ),
+    params={
+        "dry_run": Param(
+            False,
+            type="boolean",
+            title="Dry run",
+            description="Only select, and show the table of species in the task's log and in MLflow; fetch nothing.",
+            section="Selection",
+        ),
+        **form(
+            "selection.species_count",
+            "selection.species",
+            "selection.exclude",
+            "selection.photos_per_species",
+            "selection.min_photos_per_species",
+            "selection.max_photos_per_observation",
+            "selection.max_photos_per_observer",
+            "selection.quality_grades",
+            "selection.licenses",
+            "selection.observed_from",
+            "selection.observed_to",
+            "selection.bounding_box",
+            "selection.countries",
+            "selection.min_anomaly_score",
+            "selection.validation_share",
+            "selection.test_share",
+            "selection.seed",
+            "download.size",
+            "download.small_side",
+            "download.connections",
+            "download.max_rate",
+            "download.max_failed_ratio",
+            "pruning.eps",
+            "pruning.min_samples",
+            "pruning.max_pruned_share",
+        ),
+    },
     tags=[*TAGS, "data"],
 )
 def dataset_build() -> None:
@@ -47,6 +66,13 @@ def dataset_build() -> None:
     def select(params: dict[str, Any]) -> list:
         selected = call("select", params)
         return [{**selected, "shard": shard} for shard in selected["shards"]]
+
+    @task.short_circuit(
+        ignore_downstream_trigger_rules=False,
+        doc_md="Ends the run, as skipped, in a dry run and where the newest data set is of the same selection.",
+    )
+    def is_new(params: dict[str, Any], parts: list) -> bool:
+        return bool(call("plan_dataset", params, parts[0], params["dry_run"])["is_new"])
 
     @task(map_index_template="{{ task.op_kwargs['part']['shard'] }}", doc_md="Fetches one shard's photos; resumes.")
     def download(params: dict[str, Any], part: dict) -> dict:
@@ -75,12 +101,16 @@ def dataset_build() -> None:
         outlet_events[DATASET].extra = {"fingerprint": published["fingerprint"]}
         return published
 
+    @task(trigger_rule="none_failed", doc_md="Deletes photos that iNaturalist no longer publishes from the store.")
+    def withdraw(params: dict[str, Any]) -> dict:
+        return call("withdraw", params, params["dry_run"])
+
     selected = select()
     collected = collect(parts=selected)
     pruned = prune(parts=collected)
-    download.expand(part=selected) >> collected
+    is_new(parts=selected) >> download.expand(part=selected) >> collected
     embed.expand(part=collected) >> pruned
-    publish(pruned=pruned)
+    publish(pruned=pruned) >> withdraw()
 
 
 dataset_build()

@@ -1,6 +1,7 @@
 """### Notice a new snapshot of iNaturalist's open data and load it into PostgreSQL
 
-Runs every month. Where the source holds nothing new, the run ends at once, as skipped; otherwise the snapshot is
+iNaturalist publishes a snapshot a month, on no fixed day. This looks every day: a few requests and some seconds, and no
+worker waits in between. Where the source holds nothing new, the run ends at once, as skipped; otherwise the snapshot is
 fetched, checked and swapped in, and the asset `observations` sets off `dataset_build`.
 
 The source's address is a setting of the deployment (`MUSHROOM_SOURCE`), never of this form.
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import dag, task
+from airflow.sdk import Param, dag, task
 from wiring import DEFAULT_ARGS, OBSERVATIONS, TAGS, call, form
 
 
@@ -19,17 +20,34 @@ from wiring import DEFAULT_ARGS, OBSERVATIONS, TAGS, call, form
     dag_display_name="1 · inat_ingest",
     description="iNaturalist's metadata into PostgreSQL",
     doc_md=__doc__,
-    schedule="0 5 1 * *",
+    schedule="0 5 * * *",
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
-    params=form("root_taxa", "ingest.max_malformed_ratio", "ingest.min_kept_ratio"),
+    params={
+        "again": Param(
+            False,
+            type="boolean",
+            title="Again",
+            description="Also load a snapshot that was rolled back.",
+            section="General",
+        ),
+        **form(
+            "root_taxa",
+            "source_access.snapshot",
+            "source_access.keep_snapshots",
+            "ingest.max_malformed_ratio",
+            "ingest.min_rows_ratio",
+            "ingest.min_kept_ratio",
+            "ingest.max_orphan_ratio",
+        ),
+    },
     tags=[*TAGS, "data"],
 )
 def inat_ingest() -> None:
     @task(doc_md="Compares the source's files with the last load; fetches them when they differ.")
     def snapshot(params: dict[str, Any]) -> dict:
-        return call("snapshot", params)
+        return call("snapshot", params, params["again"])
 
     @task.short_circuit(doc_md="Ends the run, as skipped, where the source holds nothing new.")
     def is_new(found: dict) -> bool:

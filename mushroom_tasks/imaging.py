@@ -30,6 +30,7 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
 _HTML_STARTS = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<error")
 
 
@@ -44,11 +45,8 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
         With reason `empty`, `html`, `not_an_image`, `too_large` or `truncated`.
     """
     image = _open(data, max_pixels)
-    try:
-        image.load()
-    except (OSError, SyntaxError, ValueError, IndexError, EOFError, *_BOMB) as error:
-        raise PhotoError("truncated", f"the {image.format} data breaks off or is damaged: {error}") from error
-    return _to_rgb(_upright(image))
+    _load(image)
+    return _to_rgb(_upright(image, _orientation(image)))
 
 
 def probe(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[str, int, int]:
@@ -56,9 +54,48 @@ def probe(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[str, int, int]:
 
     Raises PhotoError as `decode` does: a photo that passes here will not fail in training.
     """
-    name = str(_open(data, max_pixels).format)
-    image = decode(data, max_pixels=max_pixels)
-    return name, image.width, image.height
+    found = header(data, max_pixels=max_pixels)
+    decode(data, max_pixels=max_pixels)
+    return found
+
+
+def header(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[str, int, int]:
+    """Return (format, width, height) in pixels after orientation, from the file's header alone.
+
+    Raises PhotoError as `decode` does, but for what only its pixels tell (`truncated`).
+    """
+    image = _open(data, max_pixels)
+    width, height = image.size[::-1] if _orientation(image) in _SIDEWAYS else image.size
+    return _name(image), width, height
+
+
+def probe_header(data: bytes) -> tuple[str, bool]:
+    """Return (format, whether orientation swaps width and height) of a small picture, after decoding it.
+
+    Raises PhotoError as `decode` does.
+    """
+    image = _open(data, MAX_PIXELS)
+    _load(image)
+    return _name(image), _orientation(image) in _SIDEWAYS
+
+
+def smaller(data: bytes, side: int, *, quality: int, max_pixels: int = MAX_PIXELS) -> bytes | None:
+    """Return a copy whose shorter side has `side` pixels, as an upright RGB JPEG; None where it is no larger anyway.
+
+    Cheap: a JPEG is decoded at the smallest scale that is still large enough. Raises PhotoError as `decode` does.
+    """
+    image = _open(data, max_pixels)
+    if min(image.size) <= side:
+        return None
+    scale = side / min(image.size)
+    size = round(image.width * scale), round(image.height * scale)
+    # Twice as large as needed at the least, so that the resize and not the decoder makes the pixels.
+    image.draft(None, (2 * size[0], 2 * size[1]))
+    _load(image)
+    small = _to_rgb(image).resize(size, Image.Resampling.HAMMING, reducing_gap=2.0)
+    buffer = io.BytesIO()
+    _upright(small, _orientation(image)).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
 
 
 def model_input(image: Image.Image, size: int) -> NDArray[np.uint8]:
@@ -90,11 +127,26 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     return image
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _name(image: Image.Image) -> str:
+    # MPO is a JPEG with further pictures in it, as some phones make them.
+    return "JPEG" if image.format == "MPO" else str(image.format)
+
+
+def _load(image: Image.Image) -> None:
     try:
-        orientation = image.getexif().get(_ORIENTATION)
+        image.load()
+    except (OSError, SyntaxError, ValueError, IndexError, EOFError, *_BOMB) as error:
+        raise PhotoError("truncated", f"the {image.format} data breaks off or is damaged: {error}") from error
+
+
+def _orientation(image: Image.Image) -> object:
+    try:
+        return image.getexif().get(_ORIENTATION)
     except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, struct.error):
-        return image  # damaged EXIF is common in old photos, and the pixels are whole
+        return None  # damaged EXIF is common in old photos, and the pixels are whole
+
+
+def _upright(image: Image.Image, orientation: object) -> Image.Image:
     # Not ImageOps.exif_transpose: it also writes the EXIF block anew, which fails on values of a wrong type.
     return image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image
 

@@ -8,9 +8,12 @@ of another type is an error, not a surprise three stages later.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mushroom_tasks.errors import StorageError
@@ -20,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "validation", "test")
 _FINGERPRINT_KEY = b"mushroom.fingerprint"
+_BUFFER = 1 << 18
 
 SELECTION = pa.schema(
     [
@@ -84,6 +88,17 @@ PRUNED = pa.schema(
 )
 
 
+def for_learning(table: pa.Table) -> pa.Table:
+    """Return the rows with `path` and `sha256` of what learning reads: the smaller copy where there is one.
+
+    Embeddings and prepared pixels are kept by `sha256`, so those of a copy and of its original stay apart.
+    """
+    for name in ("path", "sha256"):
+        read = pc.coalesce(table[f"small_{name}"], table[name])
+        table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), read)
+    return table
+
+
 def write_manifest(store: Store, path: str, table: pa.Table, schema: pa.Schema, fingerprint: str) -> None:
     """Write `table` atomically as a manifest with this schema and fingerprint.
 
@@ -100,15 +115,31 @@ def read_manifest(store: Store, path: str, schema: pa.Schema, columns: list[str]
 
     Raises StorageError where the file is missing or does not conform.
     """
-    try:
-        with store.open(path) as file:
-            table = pq.ParquetFile(file).read(columns=columns)
-    except FileNotFoundError as error:
-        raise StorageError(f"no manifest at {store.address(path)}. Run the stage that makes it first.") from error
-    except pa.ArrowInvalid as error:
-        raise StorageError(f"{store.address(path)} is no Parquet file: {error}. Delete it and run again.") from error
+    with _opened(store, path) as file:
+        table = file.read(columns=columns)
     expected = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     return _conform(table, expected, path)
+
+
+@contextmanager
+def manifest_writer(store: Store, path: str, schema: pa.Schema, fingerprint: str) -> Iterator[pq.ParquetWriter]:
+    """Write a manifest batch by batch (`write_batch`), each with this very schema; it appears when the block ends."""
+    metadata = {_FINGERPRINT_KEY: fingerprint.encode()}
+    with (
+        store.open_atomic(path) as file,
+        pq.ParquetWriter(file, schema.with_metadata(metadata), compression="zstd") as writer,
+    ):
+        yield writer
+
+
+def read_batches(
+    store: Store, path: str, schema: pa.Schema, columns: list[str] | None = None, rows: int = 8192
+) -> Iterator[pa.RecordBatch]:
+    """Read a manifest as `read_manifest` does, but so many rows at a time, in memory that its length does not touch."""
+    expected = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    with _opened(store, path) as file:
+        for batch in file.iter_batches(batch_size=rows, columns=columns):
+            yield from _conform(pa.Table.from_batches([batch]), expected, path).to_batches()
 
 
 def manifest_fingerprint(store: Store, path: str) -> str | None:
@@ -126,6 +157,18 @@ def manifest_fingerprint(store: Store, path: str) -> str | None:
         return None
     value = metadata.get(_FINGERPRINT_KEY)
     return value.decode() if value else None
+
+
+@contextmanager
+def _opened(store: Store, path: str) -> Iterator[pq.ParquetFile]:
+    try:
+        with store.open(path) as file:
+            # Column chunks are streamed, not read whole: a million rows are one row group.
+            yield pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER)
+    except FileNotFoundError as error:
+        raise StorageError(f"no manifest at {store.address(path)}. Run the stage that makes it first.") from error
+    except pa.ArrowInvalid as error:
+        raise StorageError(f"{store.address(path)} is no Parquet file: {error}. Delete it and run again.") from error
 
 
 def _conform(table: pa.Table, schema: pa.Schema, path: str) -> pa.Table:

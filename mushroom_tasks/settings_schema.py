@@ -15,7 +15,7 @@ from pydantic import BaseModel, SecretStr
 from mushroom_tasks.errors import SettingsError
 from mushroom_tasks.settings import Settings
 
-_LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "enum", "pattern")
+_LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "enum", "pattern", "format")
 
 
 @dataclass(frozen=True)

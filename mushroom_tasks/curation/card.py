@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mushroom_tasks.curation.attribution import INATURALIST_SITE, license_of, photographer
+from mushroom_tasks.curation.attribution import INATURALIST_SITE, license_of, photographer, taxon_url
 from mushroom_tasks.escaping import escape_markdown
+from mushroom_tasks.identifiers import is_own
 from mushroom_tasks.manifests import SPLITS
 
 REASONS = {
@@ -45,15 +46,16 @@ def card_text(
     `rows` has the columns of `manifests.PRUNED`; `inputs` and `settings` are JSON-friendly; `failures` counts the
     photos that could not be had, by reason code.
     """
+    source = _source(rows, inputs)
     sections = (
-        _summary(rows, fingerprint),
-        _splits(rows),
+        _summary(rows, fingerprint, source),
+        _splits(rows, source),
         _pruning(rows),
         _failures(failures),
         _licences(rows),
         _photographers(rows),
-        _how(inputs, settings),
-        _LIMITS,
+        _how(inputs, settings, source),
+        _LIMITS.format(**source._asdict()),
         _species(rows),
     )
     return "\n\n".join(sections) + "\n"
@@ -63,28 +65,61 @@ _LIMITS = """\
 ## Limits
 
 - **No advice on consumption.** Nothing here, and nothing made from it, tells whether a mushroom can be eaten.
-- Species names are the community's identifications at iNaturalist. Some are wrong, and pruning does not look for them.
+- Species names are {names}. Some are wrong, and pruning does not look for them.
 - Pruning is automatic. It keeps some photos that show nothing useful and drops some rare but true looks of a species;
   pruned photos stay in the manifest, flagged.
 - People photograph what is near, large and pretty: places, seasons and species are not evenly covered, and the counts
   say nothing about how common a species is.
-- Photos of one observer are all in one split; photos of one place or one day may not be.
-- Coordinates are those iNaturalist publishes; for threatened species it hides the true ones."""
+- {splits} Photos of one place or one day may be in several.
+- Coordinates are {coordinates}."""
 
 
-def _summary(rows: pa.Table, fingerprint: str) -> str:
+class _Source(NamedTuple):
+    """What the card says that depends on where the photos come from."""
+
+    place: str
+    made: str
+    names: str
+    splits: str
+    coordinates: str
+
+
+_INATURALIST = _Source(
+    place=f"at [iNaturalist]({INATURALIST_SITE})",
+    made="Selected from iNaturalist's open data, downloaded and checked",
+    names="the community's identifications at iNaturalist",
+    splits="All photos of one observer are in one split.",
+    coordinates="those iNaturalist publishes; for threatened species it hides the true ones",
+)
+
+
+def _source(rows: pa.Table, inputs: Mapping[str, Any]) -> _Source:
+    if not is_own(pc.min(rows["photo_id"]).as_py()):
+        return _INATURALIST
+    origin = escape_markdown(str(inputs.get("origin", "another source")))
+    return _Source(
+        place=f"of another source ({origin})",
+        made=f"Taken in from another source ({origin}) and checked",
+        names="those of the source",
+        splits="The source's own splits are kept. Where it has none, all photos of one observer are in one split; "
+        "where it does not say who took a photo, those of one observation, or each by itself.",
+        coordinates="those of the source",
+    )
+
+
+def _summary(rows: pa.Table, fingerprint: str, source: _Source) -> str:
     pruned = pc.sum(rows["is_outlier"]).as_py()
     return (
         f"# Data set {fingerprint}\n\n"
         f"{rows.num_rows:,} photos of {_distinct(rows, 'scientific_name'):,} species, from "
-        f"{_distinct(rows, 'observation_uuid'):,} observations by {_distinct(rows, 'observer_id'):,} observers at "
-        f"[iNaturalist]({INATURALIST_SITE}). {rows.num_rows - pruned:,} are kept, {pruned:,} are flagged as pruned.\n\n"
+        f"{_distinct(rows, 'observation_uuid'):,} observations by {_distinct(rows, 'observer_id'):,} observers "
+        f"{source.place}. {rows.num_rows - pruned:,} are kept, {pruned:,} are flagged as pruned.\n\n"
         "`pruned.parquet` has one row per photo, `attribution.csv` the credit line of each, `species.json` the "
         "species, `dataset.json` the counts for programs, `overview.png` the species at a glance."
     )
 
 
-def _splits(rows: pa.Table) -> str:
+def _splits(rows: pa.Table, source: _Source) -> str:
     lines = []
     for split in SPLITS:
         part = rows.filter(pc.equal(rows["split"], split))
@@ -92,7 +127,7 @@ def _splits(rows: pa.Table) -> str:
         species, observers = _distinct(part, "scientific_name"), _distinct(part, "observer_id")
         lines.append((split, part.num_rows, part.num_rows - pruned, pruned, species, observers))
     header = ("Split", "Photos", "Kept", "Pruned", "Species", "Observers")
-    return f"## Splits\n\nAll photos of one observer are in one split.\n\n{_table(header, lines)}"
+    return f"## Splits\n\n{source.splits}\n\n{_table(header, lines)}"
 
 
 def _pruning(rows: pa.Table) -> str:
@@ -135,11 +170,11 @@ def _photographers(rows: pa.Table) -> str:
     return f"## Photographers\n\nWith thanks to {', '.join(named)}{rest}."
 
 
-def _how(inputs: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+def _how(inputs: Mapping[str, Any], settings: Mapping[str, Any], source: _Source) -> str:
     return (
         "## How it was made\n\n"
-        "Selected from iNaturalist's open data, downloaded and checked, looked at by a pretrained network, and pruned "
-        "species by species with DBSCAN on its features.\n\n"
+        f"{source.made}, looked at by a pretrained network, and pruned species by species with DBSCAN on its "
+        "features.\n\n"
         f"Inputs:\n\n{_json(inputs)}\n\nSettings:\n\n{_json(settings)}"
     )
 
@@ -155,7 +190,8 @@ def _species(rows: pa.Table) -> str:
     lines: list[tuple[str | int, ...]] = []
     for (name, taxon_id), count in sorted(counts.items()):
         splits = [count[split] for split in SPLITS]
-        link = f"[{escape_markdown(name)}]({INATURALIST_SITE}/taxa/{taxon_id})"
+        page = taxon_url(taxon_id)
+        link = f"[{escape_markdown(name)}]({page})" if page else escape_markdown(name)
         lines.append((link, sum(splits), sum(splits) - count["pruned"], count["pruned"], *splits))
     header = ("Species", "Photos", "Kept", "Pruned", *(split.capitalize() for split in SPLITS))
     return f"## Species\n\n{_table(header, lines)}"

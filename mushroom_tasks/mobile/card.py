@@ -48,7 +48,7 @@ _LIMITS = """\
 - A probability is the model's confidence among its own species, not the chance of being right in the place and season
   of the photo.
 - Many species cannot be told apart in a photo at all; they need spores, chemistry or DNA, or a part that is not shown.
-- The names it learned from are the community's identifications at iNaturalist, and some of them are wrong.
+- The names it learned from are those that people gave the photos, and some of them are wrong.
 - People photograph what is near, large and pretty. Young, old, dry and damaged specimens are rare among the photos,
   and so are places with few observers.
 - Measured on photos of the same source: photos from another camera, or of another kind, may do worse."""
@@ -60,9 +60,15 @@ def _summary(manifest: Manifest, species: Sequence[Species]) -> str:
     return (
         f"# Species classifier {escape_markdown(manifest.fingerprint)}\n\n"
         f"Names {len(species):,} species{of_taxon} in a photo, on the phone itself. Made by transfer learning from the "
-        f"backbone {escape_markdown(manifest.backbone)}, with photos from "
-        "[iNaturalist](https://www.inaturalist.org)."
+        f"backbone {escape_markdown(manifest.backbone)}, with photos from {_origin(manifest)}."
     )
+
+
+def _origin(manifest: Manifest) -> str:
+    origin = manifest.dataset.origin
+    if origin.startswith("iNaturalist"):
+        return "[iNaturalist](https://www.inaturalist.org)"
+    return f"another source ({escape_markdown(origin)})"
 
 
 def _shared_taxon(species: Sequence[Species]) -> Taxon | None:
@@ -83,8 +89,8 @@ def _accuracy(evaluation: Mapping[str, Accuracy]) -> str:
     ]
     return (
         "## Accuracy on held-out observers\n\n"
-        "All photos of one observer are in one split, so the model was never trained on photos by these people. "
-        f"Measured with the Keras model, before it was exported:\n\n{_table(header, lines)}"
+        "All photos of one observer are in one split where observers are known, so the model was never trained on "
+        f"photos by these people. Measured with the Keras model, before it was exported:\n\n{_table(header, lines)}"
     )
 
 
@@ -148,12 +154,17 @@ def _classes(species: Sequence[Species]) -> str:
     lines = [
         (
             f"{item.index}",
-            f"[{escape_markdown(item.scientific_name)}]({item.inaturalist})",
+            _linked(item),
             " / ".join(escape_markdown(taxon.name) for taxon in item.taxonomy[:-1]),
         )
         for item in species
     ]
     return f"## Species\n\n{_table(('Index', 'Species', 'Taxonomy'), lines)}"
+
+
+def _linked(item: Species) -> str:
+    name = escape_markdown(item.scientific_name)
+    return f"[{name}]({item.inaturalist})" if item.inaturalist else name
 
 
 def _table(header: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
+from mushroom_tasks.identifiers import is_own
 from mushroom_tasks.mobile.parity import Parity
 from mushroom_tasks.settings import Precision
 
@@ -42,8 +43,8 @@ class Species(_Record):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def inaturalist(self) -> str:
-        """The taxon's page at iNaturalist."""
-        return TAXON_PAGE.format(taxon_id=self.taxon_id)
+        """The taxon's page at iNaturalist; empty for a name that it does not have."""
+        return "" if is_own(self.taxon_id) else TAXON_PAGE.format(taxon_id=self.taxon_id)
 
 
 class Accuracy(_Record):
@@ -60,10 +61,11 @@ class DatasetFacts(_Record):
     """The data set a model was made from.
 
     `splits` and `licenses` count its photos by split and by iNaturalist's licence code; `pruned` of them were left
-    out of training.
+    out of training. `origin` says where they come from.
     """
 
     fingerprint: str
+    origin: str = "iNaturalist open data"
     photos: int
     pruned: int
     splits: dict[str, int]

@@ -2,40 +2,45 @@
 
 Both give the bytes of `photos/<photo_id>/<size>.<extension>`, or raise PhotoError with a reason code. What fails in
 passing is tried again with growing, jittered pauses; what fails for good is not. A source that does not answer at
-all ends the run with SourceUnreachable instead of failing photo by photo for hours.
+all ends the run with SourceUnreachable instead of failing photo by photo for hours. How fast a host is asked, and
+when it is left alone, is `pacing`'s.
 
-    async with open_source("https://inaturalist-open-data.s3.amazonaws.com", settings, threads) as source:
+    async with open_source("https://inaturalist-open-data.s3.amazonaws.com", settings, workers) as source:
         data = await source.fetch(128036, "jpg")
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import AsyncIterator
-from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import NoReturn, Protocol
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 
 from mushroom_tasks import __version__
 from mushroom_tasks.errors import PhotoError, SourceUnreachable
+from mushroom_tasks.photos import pacing
+from mushroom_tasks.photos.pacing import Host
+from mushroom_tasks.photos.workers import Workers
 from mushroom_tasks.settings import DownloadSettings
 
 USER_AGENT = f"mobile-mushroom-classifier/{__version__} (aiohttp/{aiohttp.__version__})"
-FIRST_PAUSE = 0.5  # seconds before the second try; doubles with every further one
-LONGEST_PAUSE = 60.0  # seconds; also the most that a Retry-After is obeyed
 MAX_REDIRECTS = 3
 MAX_FAILED_IN_A_ROW = 100
+MIN_REFUSALS = 4  # in a row, over all connections, before a host is left alone; with more connections, two of each
 _CONNECT_TIMEOUT = 10.0
-_BLOCK = 1 << 16
+_DNS_SECONDS = 300
+_BUFFER = 1 << 16  # bytes of one answer that are read ahead: a photo at once, mostly
 _GONE = {403, 404, 410}  # S3 answers 403 for a missing object where listing is not allowed
-_PASSING = {408, 425, 429, 500, 502, 503, 504}
+_REFUSING = {429, 503}
+_PASSING = {408, 425, 500, 502, 504}
 
 
 class PhotoSource(Protocol):
@@ -46,41 +51,41 @@ class PhotoSource(Protocol):
 
 
 @asynccontextmanager
-async def open_source(source: str, settings: DownloadSettings, threads: Executor) -> AsyncIterator[PhotoSource]:
-    """Open an HTTP(S) address or a folder as a source of photos; `threads` does what would block the event loop.
+async def open_source(source: str, settings: DownloadSettings, workers: Workers) -> AsyncIterator[PhotoSource]:
+    """Open an HTTP(S) address or a folder as a source of photos; `workers` do what would block the event loop.
 
     Raises SourceUnreachable where it is neither.
     """
     if source.lower().startswith(("http://", "https://")):
-        connector = aiohttp.TCPConnector(limit=settings.connections)
-        timeout = aiohttp.ClientTimeout(total=settings.timeout, sock_connect=min(_CONNECT_TIMEOUT, settings.timeout))
         async with aiohttp.ClientSession(
-            trust_env=True,
-            connector=connector,
-            timeout=timeout,
-            headers={"User-Agent": USER_AGENT},
+            connector=aiohttp.TCPConnector(limit=settings.connections, ttl_dns_cache=_DNS_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(_CONNECT_TIMEOUT, settings.timeout)),
+            # As stored: what a server compressed on its way could grow without bounds here.
+            headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+            auto_decompress=False,
             cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=_BUFFER,
         ) as session:
             yield HttpSource(session, source, settings)
     else:
-        yield FolderSource(Path(source), settings, threads)
+        yield FolderSource(Path(source), settings, workers)
 
 
 class FolderSource:
     """Photos in a folder, read without any network."""
 
-    def __init__(self, folder: Path, settings: DownloadSettings, threads: Executor) -> None:
+    def __init__(self, folder: Path, settings: DownloadSettings, workers: Workers) -> None:
         if not (folder / "photos").is_dir():
             raise SourceUnreachable(
                 f"the source holds no photos: there is no folder {folder / 'photos'}. Give an HTTP(S) address, or a "
                 "folder in the layout of the iNaturalist open data."
             )
-        self._folder, self._settings, self._threads = folder, settings, threads
+        self._folder, self._settings, self._workers = folder, settings, workers
 
     async def fetch(self, photo_id: int, extension: str) -> bytes:
         """Return a photo's bytes, or raise PhotoError."""
         path = self._folder / _address(photo_id, self._settings, extension)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._read, path)
+        return await self._workers.run(self._read, path)
 
     def _read(self, path: Path) -> bytes:
         try:
@@ -101,13 +106,20 @@ class HttpSource:
     Parameters
     ----------
     session
-        Carries timeouts and the bound on connections.
+        Carries the bound on connections.
     address
         What stands before `/photos/`.
     """
 
     def __init__(self, session: aiohttp.ClientSession, address: str, settings: DownloadSettings) -> None:
         self._session, self._address, self._settings = session, address.rstrip("/"), settings
+        self._host = Host(
+            self._address,
+            rate=settings.max_rate,
+            max_outage=settings.max_outage,
+            patience=max(MIN_REFUSALS, 2 * settings.connections),
+        )
+        self._proxy = _proxy(self._address)
         self._last_answer = 0.0  # time.monotonic() of the last status line, of whatever photo
         self._failed_in_a_row = 0
 
@@ -122,11 +134,11 @@ class HttpSource:
         while True:
             tries += 1
             try:
-                data = await self._try(url)
+                data = await self._admitted(url)
             except _Passing as failure:
                 if tries > self._settings.retries:
                     self._give_up(failure, start, tries)
-                await asyncio.sleep(_pause(tries, failure.retry_after))
+                await asyncio.sleep(pacing.pause(tries))
             except PhotoError:
                 self._failed_in_a_row = 0
                 raise
@@ -134,9 +146,29 @@ class HttpSource:
                 self._failed_in_a_row = 0
                 return data
 
+    async def _admitted(self, url: str) -> bytes:
+        """Try once, when the host may be asked, and tell it what came of it."""
+        probing = await self._host.admit()
+        try:
+            data = await self._try(url)
+        except _Refused as refusal:
+            self._host.refused(probing, refusal.retry_after)
+            raise
+        except PhotoError:
+            self._host.answered(probing)
+            raise
+        except BaseException:
+            self._host.silent(probing)
+            raise
+        self._host.answered(probing)
+        return data
+
     async def _try(self, url: str) -> bytes:
         try:
-            async with self._session.get(url, max_redirects=MAX_REDIRECTS) as response:
+            async with (
+                asyncio.timeout(self._settings.timeout),
+                self._session.get(url, max_redirects=MAX_REDIRECTS, proxy=self._proxy) as response,
+            ):
                 self._last_answer = time.monotonic()
                 _check_status(response)
                 return await _read_body(response, self._settings.max_bytes)
@@ -172,9 +204,17 @@ class HttpSource:
 class _Passing(Exception):
     """One try failed in a way that the next may not."""
 
-    def __init__(self, reason: str, message: str, *, retry_after: float = 0.0, unconnected: bool = False) -> None:
+    def __init__(self, reason: str, message: str, *, unconnected: bool = False) -> None:
         super().__init__(message)
-        self.reason, self.retry_after, self.unconnected = reason, retry_after, unconnected
+        self.reason, self.unconnected = reason, unconnected
+
+
+class _Refused(_Passing):
+    """The host has too much to do, and may have said for how long."""
+
+    def __init__(self, message: str, retry_after: float) -> None:
+        super().__init__("http_error", message)
+        self.retry_after = retry_after
 
 
 def _address(photo_id: int, settings: DownloadSettings, extension: str) -> str:
@@ -185,8 +225,10 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
     status = f"HTTP {response.status} {response.reason or ''}".rstrip()
     if response.status in _GONE:
         raise PhotoError("missing", status)
+    if response.status in _REFUSING:
+        raise _Refused(status, _seconds(response.headers.get("Retry-After", "")))
     if response.status in _PASSING:
-        raise _Passing("http_error", status, retry_after=_seconds(response.headers.get("Retry-After", "")))
+        raise _Passing("http_error", status)
     if response.status != 200:
         raise PhotoError("http_error", f"{status}, where 200 was expected")
 
@@ -197,7 +239,7 @@ async def _read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
         raise PhotoError("too_large", f"{declared} bytes declared, more than {max_bytes} allowed")
     body = bytearray()
     try:
-        async for block in response.content.iter_chunked(_BLOCK):
+        async for block in response.content.iter_any():
             body += block
             if len(body) > max_bytes:
                 raise PhotoError("too_large", f"more than {max_bytes} bytes, which is all that is allowed")
@@ -207,10 +249,15 @@ async def _read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
     return bytes(body)
 
 
-def _pause(tries: int, retry_after: float) -> float:
-    # Jitter: connections that were refused together do not come back together.
-    growing = FIRST_PAUSE * 2.0 ** (tries - 1) * random.uniform(0.5, 1.5)  # noqa: S311 - spreads load, guards nothing
-    return min(max(growing, retry_after), LONGEST_PAUSE)
+def _proxy(address: str) -> str | None:
+    """Return the proxy that the environment names for an address.
+
+    Once, not per request as `trust_env` would: reading it costs more than a request.
+    """
+    parts = urlsplit(address)
+    if not parts.hostname or proxy_bypass(parts.hostname):
+        return None
+    return getproxies().get(parts.scheme)
 
 
 def _seconds(retry_after: str) -> float:
