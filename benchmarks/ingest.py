@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import os
 import shutil
 import subprocess
 import sys
@@ -127,6 +128,7 @@ class Ways:
     def gzip(self) -> Run:
         """Unpack the four files to nothing."""
         files = [str(self._bucket / f"{name}.csv.gz") for name in TABLES]
+        os.sync()
         start = time.perf_counter()
         subprocess.run(["gzip", "-dc", *files], stdout=subprocess.DEVNULL, check=True)
         return Run(time.perf_counter() - start)
@@ -135,6 +137,7 @@ class Ways:
         """Load all into SQLite; the time is that of unpacking and loading, without imports."""
         folder = self._home / f"sqlite_{next(self._number)}"
         program = [PYINATURALIST_CONVERT.python, str(PROGRAMS / "ingest_pyinaturalist.py")]
+        os.sync()
         try:
             run = measured([*program, str(self._bucket), str(folder)])
         finally:
@@ -154,7 +157,8 @@ class Ways:
 
 
 def _checkpoint(engine: Engine) -> None:
-    """Write what earlier work left to write: it is not this run's."""
+    """Write what earlier work left to write, the other ways' too: it is not this run's."""
+    os.sync()
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("CHECKPOINT"))
 

@@ -69,16 +69,6 @@ def header(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[str, int, int]
     return _name(image), width, height
 
 
-def probe_header(data: bytes) -> tuple[str, bool]:
-    """Return (format, whether orientation swaps width and height) of a small picture, after decoding it.
-
-    Raises PhotoError as `decode` does.
-    """
-    image = _open(data, MAX_PIXELS)
-    _load(image)
-    return _name(image), _orientation(image) in _SIDEWAYS
-
-
 def smaller(data: bytes, side: int, *, quality: int, max_pixels: int = MAX_PIXELS) -> bytes | None:
     """Return a copy whose shorter side has `side` pixels, as an upright RGB JPEG; None where it is no larger anyway.
 

@@ -62,8 +62,8 @@ def _read(store: Store, path: str, size: int) -> NDArray[np.uint8]:
         return imaging.model_input(imaging.decode(store.read_bytes(path)), size)
     except FileNotFoundError as error:
         raise LearningError(
-            f"the photo {store.address(path)} is gone from the store. Where its photographer withdrew it, train on the newest "
-            "data set; otherwise run the download again."
+            f"the photo {store.address(path)} is gone from the store. Where its photographer withdrew it, train on the "
+            "newest data set; otherwise run the download again."
         ) from error
     except PhotoError as error:
         raise LearningError(

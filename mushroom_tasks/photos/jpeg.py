@@ -9,70 +9,100 @@ of 8 x 8 pixels. (The one error in coded data, a sum of brightness differences b
 
     probe(data)      # ("JPEG", 500, 375): it decodes. None: it may not; decode it to know
 
-A test compares the answer with full decodes of thousands of damaged files, baseline and progressive. Measured on
-photos of 57 kB: 0.08 ms, where a full decode takes 0.75 ms and one at 1/8 scale 0.6 ms.
+A test compares the answer with full decodes of thousands of damaged files, baseline and progressive. Needs simplejpeg,
+which is libjpeg-turbo like Pillow, and reads a skeleton in a fifth of its time. Measured on photos of 57 kB: 0.05 ms,
+where a full decode takes 0.75 ms and one at 1/8 scale 0.6 ms.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+import simplejpeg
 
 from mushroom_tasks import imaging
 from mushroom_tasks.errors import PhotoError
 
-_EOI, _SOS = 0xD9, 0xDA
+_EOI, _SOS, _COMMENT = 0xD9, 0xDA, 0xFE
 _FRAMES = {0xC0, 0xC1, 0xC2}  # SOF: baseline, extended and progressive Huffman coding
-_TABLES = {0xC4, 0xDB, 0xDD, 0xE0, 0xE1, 0xEE}  # DHT, DQT, DRI, JFIF, EXIF, Adobe
-_NOTES = {*range(0xE2, 0xEE), 0xEF, 0xFE}  # other application segments and comments, which no decoder needs
-_SIZE = slice(5, 9)  # height and width in a frame's segment
-_SMALL = bytes((0, 8, 0, 8))
+# Tables that a decoder needs, with the least length of a whole one: DHT, DQT, DRI, JFIF, Adobe.
+_TABLES = {0xC4: 4, 0xDB: 4, 0xDD: 6, 0xE0: 18, 0xEE: 16}
+_NOTES = {*range(0xE1, 0xEE), 0xEF, _COMMENT}  # EXIF, profiles, other application segments and comments
+_NO_DATA = "premature end of data segment"
+_TINY = bytes((0, 8, 0, 8))  # height and width
 _MAX_PIXELS = 4_000_000  # 62,500 blocks, whose differences are below 2 ** 15 each
-_MAX_SIDE = 65_500  # libjpeg's
 # After 0xFF in coded data: a stuffed zero, a restart marker or a fill byte; anything else is a marker.
 _IS_MARKER = np.ones(256, dtype=bool)
 _IS_MARKER[[0x00, 0xFF, *range(0xD0, 0xD8)]] = False
 
 
+class _Skeleton(NamedTuple):
+    """A JPEG without coded data and notes; whether there were notes, and the size of the whole picture as stored."""
+
+    data: bytes
+    has_notes: bool
+    width: int
+    height: int
+
+
 def probe(data: bytes) -> tuple[str, int, int] | None:
     """Return what `imaging.probe` returns for a JPEG that surely decodes; None also where one is merely unusual."""
-    found = _skeleton(data)
-    if found is None:
+    skeleton = _skeleton(data)
+    if skeleton is None or not 0 < skeleton.width * skeleton.height <= _MAX_PIXELS:
         return None
-    skeleton, width, height = found
-    if not 0 < width * height <= _MAX_PIXELS or max(width, height) > _MAX_SIDE:
+    if not _has_good_headers(skeleton):
         return None
+    if not skeleton.has_notes:
+        return "JPEG", skeleton.width, skeleton.height
     try:
-        name, is_sideways = imaging.probe_header(skeleton)
+        # Notes are for Pillow to read, which turns the picture as they say, and to stumble over.
+        return imaging.header(data)
     except PhotoError:
         return None
-    return (name, height, width) if is_sideways else (name, width, height)
 
 
-def _skeleton(data: bytes) -> tuple[bytes, int, int] | None:
-    """Return a file's skeleton, width and height as stored; None where it is not plainly whole."""
-    parts, position, width, height = [data[:2]], 2, 0, 0
+def _has_good_headers(skeleton: _Skeleton) -> bool:
+    try:
+        simplejpeg.decode_jpeg(skeleton.data, "GRAY", strict=True)
+    except ValueError as error:
+        # The last complaint is the one that counts, and this is the one about coded data that end too early.
+        return str(error).endswith(_NO_DATA)
+    return True
+
+
+def _skeleton(data: bytes) -> _Skeleton | None:
+    """Return the skeleton of a file whose segments lead from its start to an end marker; None for any other."""
+    parts, position, has_notes, width, height = [data[:2]], 2, False, 0, 0
     markers = _markers(data)
     while position + 4 <= len(data) and data[position] == 0xFF:
         kind = data[position + 1]
         end = position + 2 + int.from_bytes(data[position + 2 : position + 4])
         segment = data[position:end]
         if kind == _SOS:
-            parts.append(segment)
             following = int(np.searchsorted(markers, end))
             if following == len(markers):
                 return None
+            parts.append(segment)
             end = int(markers[following])
             if data[end + 1] == _EOI:
-                return b"".join((*parts, data[end : end + 2])), width, height
-        elif kind in _FRAMES and not width and len(segment) > _SIZE.stop:
+                return _Skeleton(b"".join((*parts, data[end : end + 2])), has_notes, width, height)
+        elif kind in _FRAMES and not width and _is_plain_frame(segment):
             height, width = int.from_bytes(segment[5:7]), int.from_bytes(segment[7:9])
-            parts.append(segment[: _SIZE.start] + _SMALL + segment[_SIZE.stop :])
-        elif kind in _TABLES:
+            parts.append(segment[:5] + _TINY + segment[9:])
+        elif len(segment) >= _TABLES.get(kind, len(data)):
             parts.append(segment)
-        elif kind not in _NOTES:
+        elif kind in _NOTES:
+            has_notes = True
+        else:
             return None
         position = end
     return None
+
+
+def _is_plain_frame(segment: bytes) -> bool:
+    """Tell whether a frame has 8 bits and one or three components, grey or colour."""
+    return len(segment) > 9 and segment[4] == 8 and segment[9] in (1, 3)
 
 
 def _markers(data: bytes) -> np.ndarray[tuple[int], np.dtype[np.intp]]:

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 FIRST_PAUSE = 0.5  # seconds before a second try; doubles with every further one
 LONGEST_PAUSE = 60.0  # seconds between two tries, unless the host asks for more
+_LONGEST_PROBE_PAUSE = 10.0  # one request in so many seconds is no burden, and notices soon that a host is back
 _BURST = 0.05  # seconds' worth of requests that may come at once: a late wake-up then costs no rate
 
 
@@ -125,7 +126,7 @@ class Host:
             self._probes += 1
             self._turn.release()
             self._require_patience()
-            self._rest(max(retry_after, pause(self._probes)))
+            self._rest(max(retry_after, min(pause(self._probes), _LONGEST_PROBE_PAUSE)))
         elif retry_after > 0:
             self._open(f"it asked to be left alone for {retry_after:.0f} s", retry_after)
         elif self._refusals >= self._patience:

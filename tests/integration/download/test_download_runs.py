@@ -127,7 +127,7 @@ def test_download__goes_on_while_some_photos_come(
 ) -> None:
     monkeypatch.setattr(fetch, "MAX_FAILED_IN_A_ROW", 20)
     for photo_id in range(100):
-        bucket.serve(photo_id, body(b"", 503) if photo_id % 5 else body(photo()))
+        bucket.serve(photo_id, body(b"", 500) if photo_id % 5 else body(photo()))
     table = download(rows(*range(100)), bucket.address, store, SETTINGS)
     assert Counter(table["failure"].to_pylist()) == {None: 20, "http_error": 80}
 
