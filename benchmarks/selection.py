@@ -26,7 +26,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, text
 from mushroom_tasks.db import embedded
 from mushroom_tasks.db.engine import migrate
 from mushroom_tasks.db.models import Snapshot
-from mushroom_tasks.inat.selection import select
+from mushroom_tasks.inat.selecting.selection import select
 from mushroom_tasks.settings import SelectionSettings
 
 LIMIT = 60  # seconds, for 20 million photos on two cores

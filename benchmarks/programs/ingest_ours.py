@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import create_engine
 
-from mushroom_tasks.inat.ingest import load
-from mushroom_tasks.inat.snapshot import FetchedSnapshot
+from mushroom_tasks.inat.loading.ingest import load
+from mushroom_tasks.inat.snapshots.snapshot import FetchedSnapshot
 from mushroom_tasks.settings import IngestSettings
 from mushroom_tasks.storage import Store
 

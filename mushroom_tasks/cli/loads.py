@@ -23,7 +23,7 @@ def loads(
 ) -> None:
     """List the loads and rollbacks, the newest first: it is what PostgreSQL holds now."""
     from mushroom_tasks.db.engine import migrate, open_engine
-    from mushroom_tasks.inat import history
+    from mushroom_tasks.inat.refresh import history
 
     engine = open_engine(settings_from(workdir, overrides))
     migrate(engine)

@@ -12,7 +12,7 @@ import typer
 from mushroom_tasks.cli.options import Overrides, Workdir, settings_from
 
 if TYPE_CHECKING:
-    from mushroom_tasks.inat.selection import Selection
+    from mushroom_tasks.inat.selecting.selection import Selection
 
 app = typer.Typer()
 
@@ -44,7 +44,7 @@ def select(
     if csv is not None:
         _write_csv(found, csv)
     if plot is not None:
-        from mushroom_tasks.inat.long_tail import plot_long_tail
+        from mushroom_tasks.inat.selecting.long_tail import plot_long_tail
 
         with plot.open("wb") as file:
             plot_long_tail(found.species, settings.selection, file)
@@ -66,7 +66,7 @@ def _show(found: Selection, left_out: int) -> None:
 
 
 def _write_csv(found: Selection, path: Path) -> None:
-    from mushroom_tasks.inat.species_counts import write_csv
+    from mushroom_tasks.inat.selecting.species_counts import write_csv
 
     if str(path) == "-":
         write_csv(found.species, sys.stdout.buffer)

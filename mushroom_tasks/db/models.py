@@ -1,8 +1,8 @@
 """The tables, named as iNaturalist's open data names them, and the history of loads.
 
 taxa, observations, photos, observers and withdrawn_photos are replaced as one by each load; what they held before stays
-in a schema of its own until the next load (see `inat.history`). A migration that alters one of them has to drop that
-schema, for a rollback brings its tables back as they are.
+in a schema of its own until the next load (see `inat.refresh.history`). A migration that alters one of them has to
+drop that schema, for a rollback brings its tables back as they are.
 
 Whole numbers are as wide as in upstream's structure.sql, which saves a sixth of the disk; but photo_id has 64 bits, for
 it will be the first to need them.
@@ -129,7 +129,7 @@ class Snapshot(Base):
     root_taxa: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
     counts: Mapped[dict[str, Any]]  # per table: rows read, kept, malformed, duplicates
     findings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))  # among the kept rows
-    changes: Mapped[dict[str, Any] | None]  # see inat.changes.Changes; null where nothing could be compared
+    changes: Mapped[dict[str, Any] | None]  # see inat.refresh.changes.Changes; null where nothing could be compared
     loaded_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

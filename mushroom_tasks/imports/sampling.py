@@ -1,4 +1,4 @@
-"""Choose N photos of a species: the rule of `inat/sql/sampled.sql`, for rows that no database holds.
+"""Choose N photos of a species: the rule of `inat/selecting/sql/sampled.sql`, for rows that no database holds.
 
 chosen = choose(photos, settings.selection, 60)
 """

@@ -1,4 +1,4 @@
-"""Which split a photo falls in: the same rule as `inat/sql/selected.sql`, for rows that no database holds.
+"""Which split a photo falls in: the same rule as `inat/selecting/sql/selected.sql`, for rows that no database holds.
 
 split_of(observer_id, SplitShares(seed=1, test=0.15, validation=0.15))      # "train"
 """

@@ -57,8 +57,8 @@ class Need:
         self.photos += batch.num_rows
         if not self._store.is_local:
             return
-        sample = batch.take(pa.array(range(first, batch.num_rows, _EVERY), pa.int64()))
-        for photo_id, extension in zip(sample["photo_id"].to_pylist(), sample["extension"].to_pylist(), strict=True):
+        sample = (batch[name].to_pylist()[first::_EVERY] for name in ("photo_id", "extension"))
+        for photo_id, extension in zip(*sample, strict=True):
             self._seen += 1
             self._missing += self._is_missing(photo_id, extension)
 

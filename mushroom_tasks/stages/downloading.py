@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mushroom_tasks import manifests
 from mushroom_tasks.photos.download import download_batches
@@ -164,7 +164,9 @@ def _figures_path(one: _Shard) -> str:
 
 
 def _of_shard(batch: pa.RecordBatch, one: _Shard) -> pa.RecordBatch:
-    return batch.filter(pa.array(np.asarray(batch["photo_id"]) % one.shards == one.number))
+    photo_id = batch["photo_id"]
+    rest = pc.subtract(photo_id, pc.multiply(pc.divide(photo_id, one.shards), one.shards))
+    return batch.filter(pc.equal(rest, one.number))
 
 
 def _joined(store: Store, parts: list[_Shard]) -> Iterator[pa.RecordBatch]:

@@ -28,8 +28,8 @@ from mushroom_tasks.imports.licenses import license_code
 from mushroom_tasks.imports.pages import Pages
 from mushroom_tasks.imports.splitting import SplitShares
 from mushroom_tasks.imports.tables import downloads_table, plain_taxon, selection_table
-from mushroom_tasks.inat.history import latest_load
 from mushroom_tasks.inat.names import lineages_of_names
+from mushroom_tasks.inat.refresh.history import latest_load
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages import dataset_building as building
 from mushroom_tasks.stages import downloading, publishing

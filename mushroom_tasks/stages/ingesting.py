@@ -8,10 +8,10 @@ from sqlalchemy import Engine
 
 from mushroom_tasks.db.engine import migrate, open_engine
 from mushroom_tasks.db.models import Snapshot
-from mushroom_tasks.inat import history
-from mushroom_tasks.inat import ingest as loading
-from mushroom_tasks.inat import snapshot as snapshots
-from mushroom_tasks.inat.sources import Validators
+from mushroom_tasks.inat.loading import ingest as loading
+from mushroom_tasks.inat.refresh import history
+from mushroom_tasks.inat.snapshots import snapshot as snapshots
+from mushroom_tasks.inat.snapshots.sources import Validators
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages import load_reports
 from mushroom_tasks.stages.results import IngestResult, RollbackResult, SnapshotResult

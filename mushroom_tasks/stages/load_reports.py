@@ -2,7 +2,7 @@
 
     loads/<key>/changes.html       for reading: totals, picture, species, moves
                 changes.png        the picture alone
-                changes.parquet    counts per species, all of them (see `inat.changes.SPECIES_CHANGES`)
+                changes.parquet    counts per species, all of them (see `inat.refresh.changes.SPECIES_CHANGES`)
                 load.json          written last: the stage has come to its end
 
 The key names the snapshot, the root taxa, and the snapshot that it is compared with. Everything is made of the rows
@@ -19,10 +19,10 @@ from sqlalchemy import Engine
 
 from mushroom_tasks import manifests
 from mushroom_tasks.db.models import Snapshot
-from mushroom_tasks.inat.change_plot import changes_png
-from mushroom_tasks.inat.change_report import changes_page
-from mushroom_tasks.inat.changes import SPECIES_CHANGES, Changes, per_species
-from mushroom_tasks.inat.history import ROLLBACK
+from mushroom_tasks.inat.refresh.change_plot import changes_png
+from mushroom_tasks.inat.refresh.change_report import changes_page
+from mushroom_tasks.inat.refresh.changes import SPECIES_CHANGES, Changes, per_species
+from mushroom_tasks.inat.refresh.history import ROLLBACK
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages.results import IngestResult
 from mushroom_tasks.storage import Store, fingerprint

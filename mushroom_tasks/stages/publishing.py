@@ -11,7 +11,7 @@ from mushroom_tasks import manifests
 from mushroom_tasks.curation import publish as publishing
 from mushroom_tasks.curation import refresh
 from mushroom_tasks.db.engine import open_engine
-from mushroom_tasks.inat.history import withdrawn
+from mushroom_tasks.inat.refresh.history import withdrawn
 from mushroom_tasks.photos import withdrawal
 from mushroom_tasks.photos.failures import PASSING
 from mushroom_tasks.settings import Settings

@@ -25,8 +25,8 @@ class SnapshotResult(Result):
 class IngestResult(Result):
     """What a load left in PostgreSQL, and what it changed.
 
-    `changes` has the totals beside the snapshot `since` (see `inat.changes.Totals`), and `report` is the address of the
-    page about them; empty and None where there was nothing of the same root taxa to compare with.
+    `changes` has the totals beside the snapshot `since` (see `inat.refresh.changes.Totals`), and `report` is the
+    address of the page about them; empty and None where there was nothing of the same root taxa to compare with.
     """
 
     fingerprint: str

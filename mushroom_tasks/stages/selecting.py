@@ -13,11 +13,11 @@ from mushroom_tasks import manifests
 from mushroom_tasks.db.engine import open_engine
 from mushroom_tasks.db.models import Snapshot
 from mushroom_tasks.errors import DatabaseError, SelectionError
-from mushroom_tasks.inat.history import latest_load
 from mushroom_tasks.inat.lineage import lineages
-from mushroom_tasks.inat.long_tail import plot_long_tail
-from mushroom_tasks.inat.selection import Selection, choose
-from mushroom_tasks.inat.species_counts import SPECIES_COUNTS, write_csv
+from mushroom_tasks.inat.refresh.history import latest_load
+from mushroom_tasks.inat.selecting.long_tail import plot_long_tail
+from mushroom_tasks.inat.selecting.selection import Selection, choose
+from mushroom_tasks.inat.selecting.species_counts import SPECIES_COUNTS, write_csv
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages.artifacts import tracked_path
 from mushroom_tasks.stages.results import SelectionResult

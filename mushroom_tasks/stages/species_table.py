@@ -14,7 +14,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from mushroom_tasks.inat.species_counts import SELECTED
+from mushroom_tasks.inat.selecting.species_counts import SELECTED
 from mushroom_tasks.manifests import SPLITS
 
 _COUNTS = ("photos", "available", "selected", "observations", "observers", *SPLITS)

@@ -19,8 +19,8 @@ from later_snapshot import Later, publish_irrelevant, publish_later
 from mushroom_tasks.curation.publish import PublishedDataset, list_datasets
 from mushroom_tasks.curation.refresh import FILE, Counts, DatasetChanges
 from mushroom_tasks.db.engine import open_engine
-from mushroom_tasks.inat.changes import Changes, per_species
-from mushroom_tasks.inat.history import loads
+from mushroom_tasks.inat.refresh.changes import Changes, per_species
+from mushroom_tasks.inat.refresh.history import loads
 from mushroom_tasks.local import stack
 from mushroom_tasks.local.airflow_api import AirflowApi, DagRun
 from mushroom_tasks.local.services import Services

@@ -7,8 +7,8 @@ from pathlib import Path
 from small_bucket import ROOTS, SmallBucket
 from sqlalchemy import Engine, text
 
-from mushroom_tasks.inat.ingest import LoadReport, load
-from mushroom_tasks.inat.snapshot import FetchedSnapshot, fetch
+from mushroom_tasks.inat.loading.ingest import LoadReport, load
+from mushroom_tasks.inat.snapshots.snapshot import FetchedSnapshot, fetch
 from mushroom_tasks.settings import IngestSettings, SourceSettings
 from mushroom_tasks.storage import Store
 

@@ -12,10 +12,10 @@ from sqlalchemy import Engine, create_engine
 
 from mushroom_tasks.db import embedded
 from mushroom_tasks.db.engine import migrate
-from mushroom_tasks.inat.changes import SPECIES_CHANGES, Changes, Totals, per_species
-from mushroom_tasks.inat.history import latest_load, rollback, withdrawn
-from mushroom_tasks.inat.ingest import load
-from mushroom_tasks.inat.snapshot import fetch
+from mushroom_tasks.inat.loading.ingest import load
+from mushroom_tasks.inat.refresh.changes import SPECIES_CHANGES, Changes, Totals, per_species
+from mushroom_tasks.inat.refresh.history import latest_load, rollback, withdrawn
+from mushroom_tasks.inat.snapshots.snapshot import fetch
 from mushroom_tasks.settings import IngestSettings, SourceSettings
 from mushroom_tasks.storage import Store
 

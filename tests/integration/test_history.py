@@ -22,7 +22,8 @@ from mushroom_tasks.db import embedded
 from mushroom_tasks.db.engine import alembic_config, migrate
 from mushroom_tasks.db.models import Base
 from mushroom_tasks.errors import DatabaseError, RollbackError
-from mushroom_tasks.inat.history import (
+from mushroom_tasks.inat.loading.ingest import load
+from mushroom_tasks.inat.refresh.history import (
     kept_for_rollback,
     latest_load,
     loads,
@@ -32,9 +33,8 @@ from mushroom_tasks.inat.history import (
     wait_for_turn,
     withdrawn,
 )
-from mushroom_tasks.inat.ingest import load
-from mushroom_tasks.inat.selection import select
-from mushroom_tasks.inat.snapshot import FetchedSnapshot, fetch
+from mushroom_tasks.inat.selecting.selection import select
+from mushroom_tasks.inat.snapshots.snapshot import FetchedSnapshot, fetch
 from mushroom_tasks.inat.tables import TABLES
 from mushroom_tasks.settings import IngestSettings, SelectionSettings, SourceSettings
 from mushroom_tasks.storage import Store
@@ -249,8 +249,9 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from sqlalchemy import create_engine, event
-from mushroom_tasks.inat import history, ingest
-from mushroom_tasks.inat.snapshot import FetchedSnapshot
+from mushroom_tasks.inat.refresh import history
+from mushroom_tasks.inat.loading import ingest
+from mushroom_tasks.inat.snapshots.snapshot import FetchedSnapshot
 from mushroom_tasks.settings import IngestSettings
 from mushroom_tasks.storage import Store
 

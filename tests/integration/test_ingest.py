@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from mushroom_tasks.db.engine import migrate
 from mushroom_tasks.db.models import Base, Observer, Photo, Taxon
-from mushroom_tasks.inat.history import latest_load, remember_validators
-from mushroom_tasks.inat.ingest import load
-from mushroom_tasks.inat.snapshot import fetch
+from mushroom_tasks.inat.loading.ingest import load
+from mushroom_tasks.inat.refresh.history import latest_load, remember_validators
+from mushroom_tasks.inat.snapshots.snapshot import fetch
 from mushroom_tasks.settings import IngestSettings, SourceSettings
 from mushroom_tasks.storage import Store
 

@@ -12,8 +12,8 @@ from small_bucket import MISSING, SPECIES, SmallBucket, ordinary
 from sqlalchemy import Engine
 
 from mushroom_tasks.errors import TableError
-from mushroom_tasks.inat.ingest import load
-from mushroom_tasks.inat.snapshot import fetch
+from mushroom_tasks.inat.loading.ingest import load
+from mushroom_tasks.inat.snapshots.snapshot import fetch
 from mushroom_tasks.settings import IngestSettings, SourceSettings
 from mushroom_tasks.storage import Store
 

@@ -16,8 +16,8 @@ from small_bucket import SPECIES, SmallBucket, ordinary
 from sqlalchemy import Engine, create_engine, text
 
 from mushroom_tasks.errors import DatabaseError
-from mushroom_tasks.inat.history import loads
-from mushroom_tasks.inat.ingest import LoadReport
+from mushroom_tasks.inat.loading.ingest import LoadReport
+from mushroom_tasks.inat.refresh.history import loads
 from mushroom_tasks.storage import Store
 
 OLD = {"taxa": 9, "observations": 33, "photos": 33, "observers": 8}
@@ -28,8 +28,8 @@ NEW = {"taxa": 9, "observations": 34, "photos": 34, "observers": 9}
 DOOMED = """
 import os, signal, sys
 from sqlalchemy import create_engine, event
-from mushroom_tasks.inat.ingest import load
-from mushroom_tasks.inat.snapshot import FetchedSnapshot
+from mushroom_tasks.inat.loading.ingest import load
+from mushroom_tasks.inat.snapshots.snapshot import FetchedSnapshot
 from mushroom_tasks.settings import IngestSettings
 from mushroom_tasks.storage import Store
 

@@ -20,7 +20,7 @@ from mushroom_tasks.cli.main import app
 from mushroom_tasks.db import embedded
 from mushroom_tasks.db.engine import open_engine
 from mushroom_tasks.errors import RollbackError
-from mushroom_tasks.inat.history import latest_load, loads
+from mushroom_tasks.inat.refresh.history import latest_load, loads
 from mushroom_tasks.settings import Settings, load_settings
 from mushroom_tasks.stages.results import IngestResult
 from mushroom_tasks.storage import Store

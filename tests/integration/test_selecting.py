@@ -22,7 +22,7 @@ from mushroom_tasks.cli.main import app
 from mushroom_tasks.db import embedded
 from mushroom_tasks.db.engine import migrate
 from mushroom_tasks.errors import SelectionError
-from mushroom_tasks.inat.species_counts import SPECIES_COUNTS
+from mushroom_tasks.inat.selecting.species_counts import SPECIES_COUNTS
 from mushroom_tasks.settings import Settings, load_settings
 from mushroom_tasks.storage import Store
 from mushroom_tasks.tracking import open_tracker

@@ -19,9 +19,9 @@ from small_bucket import GENUS, HYBRID, INACTIVE, MISSING, ROOTS, SPECIES, VARIE
 from sqlalchemy import Engine, text
 
 from mushroom_tasks.errors import SelectionError
-from mushroom_tasks.inat.ingest import load
-from mushroom_tasks.inat.selection import select, without_homonyms
-from mushroom_tasks.inat.snapshot import fetch
+from mushroom_tasks.inat.loading.ingest import load
+from mushroom_tasks.inat.selecting.selection import select, without_homonyms
+from mushroom_tasks.inat.snapshots.snapshot import fetch
 from mushroom_tasks.manifests import SELECTION
 from mushroom_tasks.settings import IngestSettings, SelectionSettings, SourceSettings
 from mushroom_tasks.storage import Store

@@ -11,8 +11,8 @@ from small_bucket import ROOTS
 from sqlalchemy import Engine
 
 from mushroom_tasks.errors import SelectionError
-from mushroom_tasks.inat.selection import Selection, choose
-from mushroom_tasks.inat.species_counts import BEYOND, SELECTED, TOO_FEW
+from mushroom_tasks.inat.selecting.selection import Selection, choose
+from mushroom_tasks.inat.selecting.species_counts import BEYOND, SELECTED, TOO_FEW
 from mushroom_tasks.settings import SelectionSettings
 
 

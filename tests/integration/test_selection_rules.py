@@ -12,7 +12,7 @@ from loaded_rows import Rows
 from small_bucket import ROOTS
 from sqlalchemy import Engine
 
-from mushroom_tasks.inat.selection import choose
+from mushroom_tasks.inat.selecting.selection import choose
 from mushroom_tasks.settings import SelectionSettings
 
 _SPECIES_OF = {21: 21, 22: 21, 31: 31, 41: 41, 42: 42}

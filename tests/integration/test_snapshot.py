@@ -13,7 +13,7 @@ from bucket_server import Server
 from small_bucket import ordinary
 
 from mushroom_tasks.errors import SnapshotDamaged, SourceChanged, SourceUnreachable
-from mushroom_tasks.inat.snapshot import fetch, folder_of, look
+from mushroom_tasks.inat.snapshots.snapshot import fetch, folder_of, look
 from mushroom_tasks.inat.tables import FILES
 from mushroom_tasks.settings import SourceSettings
 from mushroom_tasks.storage import Store

@@ -21,7 +21,7 @@ from isal import igzip
 from small_bucket import ordinary
 
 from mushroom_tasks.errors import SnapshotDamaged, SourceChanged, SourceUnreachable
-from mushroom_tasks.inat.snapshot import fetch, look
+from mushroom_tasks.inat.snapshots.snapshot import fetch, look
 from mushroom_tasks.inat.tables import FILES
 from mushroom_tasks.settings import SourceSettings
 from mushroom_tasks.storage import Store
@@ -263,7 +263,8 @@ def test_fetch__a_process_killed_while_it_unpacks_is_made_good(bucket: Path, sto
     members = [(info, rows if "photos" in info.name else data) for info, data in members_of(bucket)]
     write_archive(bucket, igzip.compress(tar_of(members)))
     code = (
-        "import sys; from mushroom_tasks.inat.snapshot import fetch; from mushroom_tasks.storage import Store; "
+        "import sys; from mushroom_tasks.inat.snapshots.snapshot import fetch; "
+        "from mushroom_tasks.storage import Store; "
         "from mushroom_tasks.settings import SourceSettings; "
         f"fetch(sys.argv[1], Store(sys.argv[2]), SourceSettings(snapshot='{DATE}'), None)"
     )

@@ -19,9 +19,9 @@ from bucket_server import Server
 from small_bucket import ordinary, write_table
 
 from mushroom_tasks.errors import SnapshotDamaged, SourceChanged, StorageError
-from mushroom_tasks.inat import receiving
-from mushroom_tasks.inat.partial import held
-from mushroom_tasks.inat.snapshot import FetchedSnapshot, fetch
+from mushroom_tasks.inat.snapshots import receiving
+from mushroom_tasks.inat.snapshots.partial import held
+from mushroom_tasks.inat.snapshots.snapshot import FetchedSnapshot, fetch
 from mushroom_tasks.settings import SourceSettings
 from mushroom_tasks.storage import Store
 
@@ -107,7 +107,8 @@ def test_fetch__a_killed_process_costs_nothing_that_was_fetched(server: Server, 
     size = (bucket / PHOTOS).stat().st_size
     server.stalls[PHOTOS] = 100_000
     code = (
-        "import sys; from mushroom_tasks.inat.snapshot import fetch; from mushroom_tasks.storage import Store; "
+        "import sys; from mushroom_tasks.inat.snapshots.snapshot import fetch; "
+        "from mushroom_tasks.storage import Store; "
         "from mushroom_tasks.settings import SourceSettings; "
         "fetch(sys.argv[1], Store(sys.argv[2]), SourceSettings(timeout=60), None)"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mushroom_tasks.errors import TableError
-from mushroom_tasks.inat.blocks import PAD, Block, blocks
+from mushroom_tasks.inat.loading.blocks import PAD, Block, blocks
 from mushroom_tasks.storage import Store
 
 

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from mushroom_tasks.db.models import Snapshot
-from mushroom_tasks.inat.change_plot import changes_png
-from mushroom_tasks.inat.change_report import changes_page
-from mushroom_tasks.inat.changes import SPECIES_CHANGES, Changes, Move, Totals
+from mushroom_tasks.inat.refresh.change_plot import changes_png
+from mushroom_tasks.inat.refresh.change_report import changes_page
+from mushroom_tasks.inat.refresh.changes import SPECIES_CHANGES, Changes, Move, Totals
 
 LOAD = Snapshot(
     fingerprint="ab12",

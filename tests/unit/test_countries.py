@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mushroom_tasks.errors import SelectionError
-from mushroom_tasks.inat.countries import territory
+from mushroom_tasks.inat.selecting.countries import territory
 
 PLACES = {
     "DK": (12.57, 55.68), "SE": (18.07, 59.33), "NO": (10.75, 59.91), "FR": (2.35, 48.85), "GL": (-51.72, 64.18),

@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mushroom_tasks.inat.blocks import PAD, Block
-from mushroom_tasks.inat.keys import LARGEST_ID, ByIds, ByUuids, Ids, Uuids
-from mushroom_tasks.inat.rows import Rows, split
+from mushroom_tasks.inat.loading.blocks import PAD, Block
+from mushroom_tasks.inat.loading.keys import LARGEST_ID, ByIds, ByUuids, Ids, Uuids
+from mushroom_tasks.inat.loading.rows import Rows, split
 from mushroom_tasks.inat.vectors import Words
 
 _IDS = st.lists(st.integers(0, 200_000))

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from mushroom_tasks.errors import TableError
-from mushroom_tasks.inat.keys import ByIds, Ids, Wanted
-from mushroom_tasks.inat.quarantine import QUARANTINED_ROWS, Quarantine
-from mushroom_tasks.inat.reading import Reader
+from mushroom_tasks.inat.loading.keys import ByIds, Ids, Wanted
+from mushroom_tasks.inat.loading.quarantine import QUARANTINED_ROWS, Quarantine
+from mushroom_tasks.inat.loading.reading import Reader
 from mushroom_tasks.inat.tables import OBSERVATIONS, OBSERVERS, TAXA, Table
 from mushroom_tasks.storage import Store
 
@@ -162,9 +162,9 @@ def test_batches__refuses_a_file_that_breaks_off(tmp_path: Path) -> None:
 _WITHOUT_PANDAS = """
 import sys
 import numpy as np
-from mushroom_tasks.inat.keys import ByIds, Ids
-from mushroom_tasks.inat.quarantine import Quarantine
-from mushroom_tasks.inat.reading import Reader
+from mushroom_tasks.inat.loading.keys import ByIds, Ids
+from mushroom_tasks.inat.loading.quarantine import Quarantine
+from mushroom_tasks.inat.loading.reading import Reader
 from mushroom_tasks.inat.tables import OBSERVATIONS
 from mushroom_tasks.storage import Store
 

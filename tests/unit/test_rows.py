@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mushroom_tasks.inat.blocks import PAD, Block
-from mushroom_tasks.inat.rows import Rows, split
+from mushroom_tasks.inat.loading.blocks import PAD, Block
+from mushroom_tasks.inat.loading.rows import Rows, split
 from mushroom_tasks.inat.vectors import uuid_words
 
 

@@ -24,10 +24,10 @@ from mushroom_tasks.imports.huggingface import Columns, HuggingFaceSource
 from mushroom_tasks.imports.intake import Terms
 from mushroom_tasks.imports.sampling import choose
 from mushroom_tasks.imports.splitting import SplitShares, split_of
-from mushroom_tasks.inat.ingest import load
+from mushroom_tasks.inat.loading.ingest import load
 from mushroom_tasks.inat.names import lineages_of_names
-from mushroom_tasks.inat.selection import select
-from mushroom_tasks.inat.snapshot import fetch
+from mushroom_tasks.inat.selecting.selection import select
+from mushroom_tasks.inat.snapshots.snapshot import fetch
 from mushroom_tasks.manifests import DOWNLOADS, SELECTION, SPLITS, read_manifest
 from mushroom_tasks.settings import IngestSettings, SelectionSettings, Settings, SourceSettings, load_settings
 from mushroom_tasks.stages.results import ImportResult, Result

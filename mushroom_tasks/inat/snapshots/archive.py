@@ -22,7 +22,7 @@ from typing import IO
 from isal import igzip_lib, igzip_threaded
 
 from mushroom_tasks.errors import SnapshotDamaged
-from mushroom_tasks.inat.gzip_check import ADVICE, Content, GzipCheck, require_modest
+from mushroom_tasks.inat.snapshots.gzip_check import ADVICE, Content, GzipCheck, require_modest
 from mushroom_tasks.inat.tables import TABLES
 from mushroom_tasks.progress import Progress
 from mushroom_tasks.storage import full_disk_named

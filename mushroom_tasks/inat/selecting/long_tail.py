@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mushroom_tasks.inat.species_counts import SELECTED
+from mushroom_tasks.inat.selecting.species_counts import SELECTED
 from mushroom_tasks.settings import SelectionSettings
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mushroom_tasks.inat.rows import Rows
+from mushroom_tasks.inat.loading.rows import Rows
 from mushroom_tasks.inat.tables import Column, Table
 from mushroom_tasks.inat.vectors import Mask, to_arrow
 

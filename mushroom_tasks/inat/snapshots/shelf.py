@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mushroom_tasks.inat.gzip_check import Content
-from mushroom_tasks.inat.partial import is_held
-from mushroom_tasks.inat.sources import Validators
+from mushroom_tasks.inat.snapshots.gzip_check import Content
+from mushroom_tasks.inat.snapshots.partial import is_held
+from mushroom_tasks.inat.snapshots.sources import Validators
 from mushroom_tasks.inat.tables import FILES
 from mushroom_tasks.progress import size
 from mushroom_tasks.storage import Store, fingerprint

@@ -17,11 +17,11 @@ import numpy as np
 import pyarrow as pa
 
 from mushroom_tasks.errors import TableError
-from mushroom_tasks.inat.blocks import NOTHING, Block, blocks
-from mushroom_tasks.inat.converting import convert, unfit
-from mushroom_tasks.inat.keys import Wanted
-from mushroom_tasks.inat.quarantine import Quarantine
-from mushroom_tasks.inat.rows import Rows, split
+from mushroom_tasks.inat.loading.blocks import NOTHING, Block, blocks
+from mushroom_tasks.inat.loading.converting import convert, unfit
+from mushroom_tasks.inat.loading.keys import Wanted
+from mushroom_tasks.inat.loading.quarantine import Quarantine
+from mushroom_tasks.inat.loading.rows import Rows, split
 from mushroom_tasks.inat.tables import Table
 from mushroom_tasks.inat.vectors import Mask
 from mushroom_tasks.storage import Store

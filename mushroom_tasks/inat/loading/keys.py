@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mushroom_tasks.inat.rows import Rows
+from mushroom_tasks.inat.loading.rows import Rows
 from mushroom_tasks.inat.vectors import UUID_LENGTH, Mask, Places, Words
 
 LARGEST_ID = 2**31 - 1

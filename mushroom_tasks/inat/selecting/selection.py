@@ -24,10 +24,10 @@ from sqlalchemy import Connection, Engine, text
 from mushroom_tasks.db.engine import explained
 from mushroom_tasks.errors import SelectionError
 from mushroom_tasks.inat.copying import copy_in, copy_out
-from mushroom_tasks.inat.countries import territory
-from mushroom_tasks.inat.locating import locate
-from mushroom_tasks.inat.references import Taxa, below
-from mushroom_tasks.inat.species_counts import COUNTED, species_counts
+from mushroom_tasks.inat.selecting.countries import territory
+from mushroom_tasks.inat.selecting.locating import locate
+from mushroom_tasks.inat.selecting.references import Taxa, below
+from mushroom_tasks.inat.selecting.species_counts import COUNTED, species_counts
 from mushroom_tasks.inat.taxonomy import TaxonRow, ancestors, species_of
 from mushroom_tasks.manifests import SELECTION
 from mushroom_tasks.settings import SelectionSettings

@@ -20,7 +20,7 @@ import pyarrow.csv
 from sqlalchemy import Connection
 
 from mushroom_tasks.inat.copying import copy_in
-from mushroom_tasks.inat.countries import Territory
+from mushroom_tasks.inat.selecting.countries import Territory
 
 logger = logging.getLogger(__name__)
 

@@ -26,13 +26,13 @@ from sqlalchemy.schema import CreateIndex
 from mushroom_tasks.db.engine import explained
 from mushroom_tasks.db.models import Base, Snapshot
 from mushroom_tasks.errors import TableError
-from mushroom_tasks.inat.checks import DAMAGED, TableCounts, require_plausible
 from mushroom_tasks.inat.copying import copy_in
-from mushroom_tasks.inat.history import adopt, wait_for_turn
-from mushroom_tasks.inat.keys import LARGEST_ID, ByIds, ByUuids, Ids, Uuids, Wanted
-from mushroom_tasks.inat.quarantine import Quarantine
-from mushroom_tasks.inat.reading import Reader
-from mushroom_tasks.inat.snapshot import FetchedSnapshot
+from mushroom_tasks.inat.loading.checks import DAMAGED, TableCounts, require_plausible
+from mushroom_tasks.inat.loading.keys import LARGEST_ID, ByIds, ByUuids, Ids, Uuids, Wanted
+from mushroom_tasks.inat.loading.quarantine import Quarantine
+from mushroom_tasks.inat.loading.reading import Reader
+from mushroom_tasks.inat.refresh.history import adopt, wait_for_turn
+from mushroom_tasks.inat.snapshots.snapshot import FetchedSnapshot
 from mushroom_tasks.inat.tables import OBSERVATIONS, OBSERVERS, PHOTOS, TABLES, TAXA, Table
 from mushroom_tasks.inat.taxonomy import ancestors, wanted
 from mushroom_tasks.inat.vectors import Words, to_arrow, to_numpy, uuid_words

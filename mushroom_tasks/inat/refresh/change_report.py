@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from mushroom_tasks.db.models import Snapshot
 from mushroom_tasks.escaping import plain
-from mushroom_tasks.inat.changes import Changes, Move, Totals
+from mushroom_tasks.inat.refresh.changes import Changes, Move, Totals
 
 _MOST_SPECIES = 500  # rows; the Parquet file beside the page has all
 _COUNTS = {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from mushroom_tasks.escaping import plain
-from mushroom_tasks.inat.changes import Changes
+from mushroom_tasks.inat.refresh.changes import Changes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from mushroom_tasks.inat.blocks import NEWLINE, TAB, Block
+from mushroom_tasks.inat.loading.blocks import NEWLINE, TAB, Block
 from mushroom_tasks.inat.vectors import (
     UUID_LENGTH,
     WORD,

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from mushroom_tasks.errors import SnapshotDamaged
-from mushroom_tasks.inat.gzip_check import ADVICE, Content, GzipCheck
-from mushroom_tasks.inat.partial import PartialFile
-from mushroom_tasks.inat.sources import PassingFailure, Source, Validators
+from mushroom_tasks.inat.snapshots.gzip_check import ADVICE, Content, GzipCheck
+from mushroom_tasks.inat.snapshots.partial import PartialFile
+from mushroom_tasks.inat.snapshots.sources import PassingFailure, Source, Validators
 from mushroom_tasks.progress import Progress, size
 from mushroom_tasks.settings import SourceSettings
 from mushroom_tasks.storage import full_disk_named

@@ -29,8 +29,8 @@ from sqlalchemy.orm import Session
 from mushroom_tasks.db.engine import explained
 from mushroom_tasks.db.models import Snapshot
 from mushroom_tasks.errors import DatabaseError, RollbackError
-from mushroom_tasks.inat import changes
 from mushroom_tasks.inat.copying import copy_out
+from mushroom_tasks.inat.refresh import changes
 
 logger = logging.getLogger(__name__)
 

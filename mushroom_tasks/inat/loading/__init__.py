@@ -1,0 +1,1 @@
+"""A snapshot into PostgreSQL: streamed, filtered, copied, checked."""

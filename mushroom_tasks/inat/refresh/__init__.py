@@ -1,0 +1,1 @@
+"""What a load changes beside the one before it, and the way back."""

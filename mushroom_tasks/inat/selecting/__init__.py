@@ -1,0 +1,1 @@
+"""N photos of M species, chosen by SQL."""
