@@ -155,7 +155,7 @@ def measure(home: Path, arguments: argparse.Namespace, settings: SelectionSettin
 def main() -> None:
     """Measure, print and write the results."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--photos", type=int, default=2_000_000)
+    parser.add_argument("--photos", type=int, default=20_000_000)
     parser.add_argument("--species", type=int, default=1000)
     parser.add_argument("--per-species", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=3)

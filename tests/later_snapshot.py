@@ -123,10 +123,12 @@ def publish_later(folder: Path, species: tuple[str, str]) -> Later:
 
 
 def publish_irrelevant(folder: Path, species: str) -> None:
-    """Publish a snapshot in which only observations outside of a data set differ: one of another taxon is regraded."""
+    """Publish a snapshot in which one photo differs: its observation, of this species, is regraded."""
     bucket = Bucket(folder)
-    taxon_id = bucket.taxon_id(species)
-    next(row for row in bucket.tables["observations"] if row["taxon_id"] != taxon_id)["quality_grade"] = "casual"
+    uuid_of_one = bucket.plain_photos(species)[0]["observation_uuid"]
+    for row in bucket.tables["observations"]:
+        if row["observation_uuid"] == uuid_of_one:
+            row["quality_grade"] = "casual"
     bucket.write()
 
 

@@ -7,9 +7,9 @@ import json
 import time
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
+from mushroom_tasks.photos.arrays import array
 from mushroom_tasks.photos.download import download
 from mushroom_tasks.settings import DownloadSettings
 from mushroom_tasks.storage import Store
@@ -23,11 +23,8 @@ def main() -> None:
     parser.add_argument("store", type=Path)
     parser.add_argument("--settings", default="{}", help="JSON of DownloadSettings")
     given = parser.parse_args()
-    # As a selection is read: from Arrow's own memory. Python's lists would import pandas on their way.
-    photo_ids = pa.Array.from_buffers(
-        pa.int64(), given.photos, [None, pa.py_buffer(np.arange(1, given.photos + 1, dtype=np.int64))]
-    )
-    wanted = pa.Table.from_arrays([photo_ids, pa.repeat("jpg", given.photos)], names=["photo_id", "extension"])
+    photo_ids = array(range(1, given.photos + 1), pa.int64())
+    wanted = pa.Table.from_arrays([photo_ids, array(["jpg"] * given.photos, pa.string())], ["photo_id", "extension"])
     settings = DownloadSettings(**json.loads(given.settings))
     table = download(wanted, given.address, Store(given.store), settings)
     print(json.dumps({"ended": time.monotonic(), "ok": table["status"].to_pylist().count("ok")}))

@@ -45,9 +45,9 @@ class Failures:
         return sum(self.by_reason[reason] for reason in PASSING)
 
     def add(self, rows: pa.RecordBatch | pa.Table) -> None:
-        """Count the rows of one more piece; needs the columns photo_id, status, failure and detail."""
+        """Count the rows of one more piece; needs the columns photo_id, failure and detail."""
         self.rows += rows.num_rows
-        failed = rows.filter(pc.equal(rows["status"], "failed"))
+        failed = rows.filter(pc.is_valid(rows["failure"]))
         for row in failed.select(["photo_id", "failure", "detail"]).to_pylist():
             self.by_reason[row["failure"]] += 1
             self.examples.setdefault(row["failure"], f"photo {row['photo_id']}: {row['detail']}")

@@ -17,7 +17,7 @@ def merged(parts: Sequence[Iterable[pa.RecordBatch]]) -> Iterator[pa.RecordBatch
     heads = [(head, following) for following in rest if (head := next(following, None)) is not None]
     while heads:
         # Nothing that is still to come from any part lies before the first of their last rows.
-        bound = min(head["photo_id"][-1].as_py() for head, _ in heads)
+        bound = min((head["photo_id"][-1] for head, _ in heads), key=lambda last: last.as_py())
         ready, later = [], []
         for head, following in heads:
             count = pc.sum(pc.less_equal(head["photo_id"], bound)).as_py()

@@ -11,13 +11,13 @@ Photos that take long (a pause, a retry) would otherwise pile up whatever was do
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from mushroom_tasks.manifests import DOWNLOADS
+from mushroom_tasks.photos.arrays import array
 
 BATCH = 8192  # rows
 AHEAD = 4  # batches that may have begun
@@ -65,22 +65,5 @@ class OrderedRows:
 
 def _batch(rows: dict[int, Row]) -> pa.RecordBatch:
     columns = zip(*(rows[number] for number in sorted(rows)), strict=True)
-    arrays = [_array(column, field.type) for column, field in zip(columns, DOWNLOADS, strict=True)]
+    arrays = [array(column, field.type) for column, field in zip(columns, DOWNLOADS, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=DOWNLOADS)
-
-
-def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    """Return an array of texts or whole numbers, with nulls for None.
-
-    `pa.array` would import pandas on its way, which takes 50 MB: as much as all the rest of a download.
-    """
-    is_valid = np.fromiter((value is not None for value in values), bool, len(values))
-    valid = None if is_valid.all() else pa.py_buffer(np.packbits(is_valid, bitorder="little"))
-    if pa.types.is_string(kind):
-        texts = [b"" if value is None else value.encode() for value in values]
-        ends = np.cumsum([0, *map(len, texts)], dtype=np.int32)
-        buffers = [valid, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
-    else:
-        numbers = np.fromiter((value or 0 for value in values), f"i{kind.bit_width // 8}", len(values))
-        buffers = [valid, pa.py_buffer(numbers)]
-    return pa.Array.from_buffers(kind, len(values), buffers)

@@ -65,7 +65,7 @@ def wanted(selection: Iterable[pa.RecordBatch], earlier: Iterable[pa.RecordBatch
 
 
 def _stored(earlier: Iterable[pa.RecordBatch]) -> Iterator[tuple[int, Photo]]:
-    ok = (batch.filter(pc.equal(batch["status"], "ok")) for batch in earlier)
+    ok = (batch.filter(pc.is_valid(batch["path"])) for batch in earlier)
     for photo_id, *columns in _ascending(ok, ["photo_id", *Photo._fields]):
         yield photo_id, Photo(*columns)
 

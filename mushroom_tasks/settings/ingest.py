@@ -27,6 +27,13 @@ class IngestSettings(Section):
         description="A load that keeps fewer rows of any table than this share of the last load of the same root taxa "
         "is refused as damaged.",
     )
+    max_withdrawn_ratio: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Where the last load missed a larger share of the photos before it, none of them is deleted from "
+        "the store.",
+    )
     max_orphan_ratio: float = Field(
         0.3,
         ge=0,

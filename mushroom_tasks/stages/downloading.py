@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mushroom_tasks import manifests
+from mushroom_tasks.photos.arrays import mask
 from mushroom_tasks.photos.download import download_batches
 from mushroom_tasks.photos.failures import Failures, check_failed_ratio, check_passing_ratio, is_settled
 from mushroom_tasks.photos.merging import merged
@@ -164,9 +164,7 @@ def _figures_path(one: _Shard) -> str:
 
 
 def _of_shard(batch: pa.RecordBatch, one: _Shard) -> pa.RecordBatch:
-    photo_id = batch["photo_id"]
-    rest = pc.subtract(photo_id, pc.multiply(pc.divide(photo_id, one.shards), one.shards))
-    return batch.filter(pc.equal(rest, one.number))
+    return batch.filter(mask(photo_id % one.shards == one.number for photo_id in batch["photo_id"].to_pylist()))
 
 
 def _joined(store: Store, parts: list[_Shard]) -> Iterator[pa.RecordBatch]:

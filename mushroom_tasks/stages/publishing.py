@@ -11,7 +11,9 @@ from mushroom_tasks import manifests
 from mushroom_tasks.curation import publish as publishing
 from mushroom_tasks.curation import refresh
 from mushroom_tasks.db.engine import open_engine
-from mushroom_tasks.inat.refresh.history import withdrawn
+from mushroom_tasks.errors import TableError
+from mushroom_tasks.inat.refresh.changes import Changes, Totals
+from mushroom_tasks.inat.refresh.history import latest_load, withdrawn
 from mushroom_tasks.photos import withdrawal
 from mushroom_tasks.photos.failures import PASSING
 from mushroom_tasks.settings import Settings
@@ -81,11 +83,25 @@ def publish(settings: Settings, dataset: str, origin: str = INATURALIST) -> Data
 def withdraw(settings: Settings, dry_run: bool = False) -> WithdrawalResult:
     """Delete the photos that iNaturalist no longer publishes from the store; in a dry run only count them.
 
-    Runs after the data set without them is published, so that there is one to train on at any time.
+    Runs after the data set without them is published, so that there is one to train on at any time. Raises TableError
+    where the last load missed more photos than `ingest.max_withdrawn_ratio` allows: the snapshot may be damaged.
     """
-    gone = withdrawn(open_engine(settings))["photo_id"].to_pylist()
+    engine = open_engine(settings)
+    latest = latest_load(engine)
+    if latest is not None and latest.changes is not None:
+        _require_plausible(Changes.model_validate(latest.changes).totals, settings.ingest.max_withdrawn_ratio)
+    gone = withdrawn(engine)["photo_id"].to_pylist()
     deleted = 0 if dry_run else withdrawal.delete(Store(settings.store), gone)
     return WithdrawalResult(withdrawn=len(gone), deleted=deleted)
+
+
+def _require_plausible(totals: Totals, max_withdrawn_ratio: float) -> None:
+    if totals.removed > totals.photos_before * max_withdrawn_ratio:
+        raise TableError(
+            f"the last load missed {totals.removed} of the {totals.photos_before} photos before it, more than "
+            f"ingest.max_withdrawn_ratio = {max_withdrawn_ratio:g} allows; none is deleted. If the snapshot is "
+            "damaged, take it back with `mushroom rollback`; if it is right, raise that setting for one run."
+        )
 
 
 def is_made_with(dataset: publishing.PublishedDataset, settings: Settings) -> bool:
