@@ -31,6 +31,13 @@ from wiring import DATASET, DEFAULT_ARGS, GPU, OBSERVATIONS, START, TAGS, call, 
             description="Only select, and show the table of species in the task's log and in MLflow; fetch nothing.",
             section="Selection",
         ),
+        "again": Param(
+            False,
+            type="boolean",
+            title="Again",
+            description="Build even where nothing changed; photos that have gone from the store are fetched again.",
+            section="Selection",
+        ),
         **form(
             "selection.species_count",
             "selection.species",
@@ -49,7 +56,6 @@ from wiring import DATASET, DEFAULT_ARGS, GPU, OBSERVATIONS, START, TAGS, call, 
             "selection.validation_share",
             "selection.test_share",
             "selection.seed",
-            "ingest.max_withdrawn_ratio",
             "download.size",
             "download.small_side",
             "download.connections",
@@ -73,7 +79,7 @@ def dataset_build() -> None:
         doc_md="Ends the run, as skipped, in a dry run and where the newest data set is of the same selection.",
     )
     def is_new(params: dict[str, Any], parts: list) -> bool:
-        return bool(call("plan_dataset", params, parts[0], params["dry_run"])["is_new"])
+        return bool(call("plan_dataset", params, parts[0], params["dry_run"], params["again"])["is_new"])
 
     @task(map_index_template="{{ task.op_kwargs['part']['shard'] }}", doc_md="Fetches one shard's photos; resumes.")
     def download(params: dict[str, Any], part: dict) -> dict:

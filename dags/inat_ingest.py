@@ -40,6 +40,7 @@ from wiring import DEFAULT_ARGS, OBSERVATIONS, TAGS, call, form
             "ingest.min_rows_ratio",
             "ingest.min_kept_ratio",
             "ingest.max_orphan_ratio",
+            "ingest.max_withdrawn_ratio",
         ),
     },
     tags=[*TAGS, "data"],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mushroom_tasks.photos.arrays import array
+from mushroom_tasks.arrays import array
 from mushroom_tasks.photos.download import download
 from mushroom_tasks.settings import DownloadSettings
 from mushroom_tasks.storage import Store

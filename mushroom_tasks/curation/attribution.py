@@ -18,6 +18,7 @@ from typing import IO, NamedTuple
 import pyarrow as pa
 
 from mushroom_tasks.errors import CurationError
+from mushroom_tasks.escaping import guard_cell
 from mushroom_tasks.identifiers import is_own
 
 INATURALIST_SITE = "https://www.inaturalist.org"
@@ -34,9 +35,6 @@ COLUMNS = (
     "observation_url",
 )
 _SOURCE_COLUMNS = ["photo_id", "scientific_name", "observer_name", "login", "license", "observation_uuid"]
-# What a spreadsheet takes for the start of a formula (OWASP, "CSV Injection").
-_FORMULA_STARTS = ("=", "+", "-", "@")
-_CONTROL_STARTS = ("\t", "\r", "\n")
 _ROWS_AT_ONCE = 10_000
 
 
@@ -159,10 +157,3 @@ def _rows(table: pa.Table) -> Iterator[list[str | int]]:
                 observation_url(row["photo_id"], row["observation_uuid"]),
             ]
             yield [row["photo_id"], *map(guard_cell, texts)]
-
-
-def guard_cell(text: str) -> str:
-    """Return a CSV cell's text, made harmless where a spreadsheet would run it as a formula."""
-    # Some spreadsheets drop leading blanks before they look for a formula.
-    dangerous = text.startswith(_CONTROL_STARTS) or text.lstrip().startswith(_FORMULA_STARTS)
-    return f"'{text}" if dangerous else text

@@ -40,7 +40,8 @@ class Counts(BaseModel):
     added
         In the newer one only.
     withdrawn
-        No longer published by iNaturalist: the photographer deleted the photo or closed its licence.
+        No longer published by iNaturalist below the root taxa: the photographer deleted the photo, closed its licence,
+        or its observation became another kind of organism.
     left
         Gone for another reason: not selected any more, or it could not be had.
     moved

@@ -16,13 +16,13 @@ from __future__ import annotations
 import csv
 import logging
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 from mushroom_tasks.errors import ImportFailed, PhotoError
-from mushroom_tasks.imports.item import Item, day_of, degrees_of, read_at_most, scientific_name
+from mushroom_tasks.imports.item import Item, day_of, degrees_of, scientific_name
+from mushroom_tasks.imports.own_files import read_regular
 
 logger = logging.getLogger(__name__)
 
@@ -81,17 +81,9 @@ def _read(folder: Path, name: str, max_bytes: int) -> bytes:
     path = folder / name
     try:
         # A name from the metadata may hold "..", or go through a link.
-        if not path.resolve().is_relative_to(folder.resolve()):
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
             raise PhotoError("not_a_file", f"{name} lies outside the folder")
-        # Opened before it is looked at, so that it cannot be another by then; NONBLOCK: a pipe would wait for ever.
-        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-        try:
-            if not stat.S_ISREG(os.fstat(opened).st_mode):
-                raise PhotoError("not_a_file", f"{name} is no regular file")
-            with open(opened, "rb", closefd=False) as file:
-                return read_at_most(file.read(max_bytes + 1), max_bytes)
-        finally:
-            os.close(opened)
+        return read_regular(path, max_bytes)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise PhotoError("missing", f"{name}: {error.strerror}") from error
     except (OSError, ValueError) as error:

@@ -11,8 +11,12 @@ the data set itself. HF_HUB_OFFLINE=1 keeps it from asking the hub.
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from mushroom_tasks.errors import ImportFailed, PhotoError
 from mushroom_tasks.imports.item import Item, day_of, degrees_of, read_at_most, scientific_name
+from mushroom_tasks.imports.own_files import own_address, read_regular
 
 if TYPE_CHECKING:
     from datasets import Features, IterableDataset
@@ -36,6 +41,8 @@ SPLITS = {
     "test": "test",
 }
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+# What archives raise that are damaged, encrypted or packed in a way that Python cannot read.
+_DAMAGED = (RuntimeError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError)
 _INSTALL = "The library `datasets` is missing: pip install 'mobile-mushroom-classifier[huggingface]'."
 
 
@@ -141,22 +148,19 @@ class HuggingFaceSource:
     def _read_file(self, path: str, name: str, max_bytes: int) -> bytes:
         import fsspec
 
-        # A Parquet file of a stranger may name any file of this machine.
-        if not self._is_own(path):
-            raise PhotoError("not_a_file", f"row {name} points outside the data set: {path!r}")
         try:
-            with fsspec.open(path, "rb") as file:
+            # A Parquet file of a stranger may name any file of this machine.
+            own = own_address(path, self._name, self._folder)
+            if own is None:
+                raise PhotoError("not_a_file", f"row {name} points outside the data set, or to no file: {path!r}")
+            if isinstance(own, Path):
+                return read_regular(own, max_bytes)
+            with fsspec.open(own, "rb", expand=False) as file:
                 return read_at_most(file.read(max_bytes + 1), max_bytes)
         except FileNotFoundError as error:
             raise PhotoError("missing", f"row {name}: no such file: {path!r}") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, *_DAMAGED) as error:
             raise PhotoError("unreadable", f"row {name}: {error}") from error
-
-    def _is_own(self, path: str) -> bool:
-        if self._folder is None:
-            return re.search(rf"(^|::)hf://datasets/{re.escape(self._name)}[@/]", path) is not None
-        last = Path(path.rpartition("::")[2].removeprefix("file://"))
-        return self._folder.is_dir() and last.resolve().is_relative_to(self._folder.resolve())
 
 
 def _found(columns: Columns, features: Features) -> Columns:

@@ -198,7 +198,7 @@ def _distinct(found: Intake) -> Intake:
     for photo_id in sorted(by_id):
         same = sorted(by_id[photo_id], key=lambda photo: (_SPLIT_ORDER.get(photo.item.split or "", 9), photo.item.name))
         first = same[0]
-        others = sorted({photo.item.species for photo in same})
+        others = sorted({photo.item.species.casefold(): photo.item.species for photo in same}.values())
         if len({photo.sha256 for photo in same}) > 1:
             found.failures += [_failure(photo, "id_collision", f"the id {photo_id} is given twice") for photo in same]
         elif len(others) > 1:

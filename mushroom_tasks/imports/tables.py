@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -28,9 +28,21 @@ _JUDGED_BY = frozenset(("validation", "test"))
 Taxa = Mapping[str, Mapping[str, Any]]
 
 
-def plain_taxon(name: str) -> dict[str, Any]:
-    """Return the entry of a species that no taxonomy is known of, in the form of species.json."""
-    taxon_id = own_id("taxon", name)
+def plain_taxa(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return per name, of species that no taxonomy is known of, its entry in the form of species.json.
+
+    Names that differ in upper and lower case only are one species, called as most of `names` spell it (a name counts
+    as often as it is there; of equally many the one with more small letters).
+    """
+    spellings: dict[str, list[tuple[int, str]]] = defaultdict(list)
+    for name, count in Counter(names).items():
+        spellings[name.casefold()].append((count, name))
+    # Small letters sort after capitals.
+    return {name: _plain_taxon(max(found)[1]) for found in spellings.values() for _, name in found}
+
+
+def _plain_taxon(name: str) -> dict[str, Any]:
+    taxon_id = own_id("taxon", name.casefold())
     return {
         "taxon_id": taxon_id,
         "scientific_name": name,

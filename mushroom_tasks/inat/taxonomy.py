@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mushroom_tasks.inat.vectors import to_arrow
+from mushroom_tasks.arrays import to_arrow
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,11 @@ class TaxonRow:
     ancestry: str
     rank: str
     active: bool
+
+    @property
+    def is_hybrid(self) -> bool:
+        """Whether it is a cross, of species, genera or what is below a species."""
+        return "hybrid" in self.rank
 
 
 def ancestors(ancestry: str) -> tuple[int, ...]:
@@ -53,7 +58,7 @@ def species_of(taxa: Sequence[TaxonRow], roots: Iterable[int]) -> dict[int, int]
     found = {}
     for taxon in taxa:
         line = (*ancestors(taxon.ancestry), taxon.taxon_id)
-        if not taxon.active or "hybrid" in taxon.rank or roots.isdisjoint(line):
+        if not taxon.active or taxon.is_hybrid or roots.isdisjoint(line):
             continue
         counted_for = [taxon_id for taxon_id in line if taxon_id in species]
         if counted_for:

@@ -1,15 +1,10 @@
-"""Numbers and uuids of many rows at once: out of their text, and between numpy and arrow.
+"""Numbers and uuids of many rows at once, out of their text.
 
-    numbers, are_numbers = parse_digits(words, lengths)
-    words, are_uuids = parse_uuids(letters)
-
-`pyarrow.array` and `Array.to_numpy` import pandas, which takes a second of every process; `to_arrow` and `to_numpy`
-here do not.
+numbers, are_numbers = parse_digits(words, lengths)
+words, are_uuids = parse_uuids(letters)
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,14 +61,3 @@ def uuid_words(uuids: pa.StringArray) -> Words:
     fixed = uuids.cast(pa.binary()).cast(pa.binary(UUID_LENGTH))
     letters = np.frombuffer(fixed.buffers()[1], np.uint8).reshape(-1, UUID_LENGTH)
     return parse_uuids(letters[fixed.offset : fixed.offset + len(fixed)])[0]
-
-
-def to_arrow(numbers: npt.NDArray[np.integer[Any]]) -> pa.Array:
-    """Return whole numbers as an arrow array that shares their memory."""
-    kind = pa.from_numpy_dtype(numbers.dtype)
-    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(np.ascontiguousarray(numbers))])
-
-
-def to_numpy(numbers: pa.Int32Array) -> npt.NDArray[np.int32]:
-    """Return 32-bit numbers, none of them null, as a numpy array that shares their memory."""
-    return np.frombuffer(numbers.buffers()[1], np.int32)[numbers.offset : numbers.offset + len(numbers)]

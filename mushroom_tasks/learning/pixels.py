@@ -63,12 +63,12 @@ def _read(store: Store, path: str, size: int) -> NDArray[np.uint8]:
     except FileNotFoundError as error:
         raise LearningError(
             f"the photo {store.address(path)} is gone from the store. Where its photographer withdrew it, train on the "
-            "newest data set; otherwise run the download again."
+            "newest data set; otherwise run dataset_build with `again`."
         ) from error
     except PhotoError as error:
         raise LearningError(
-            f"the photo {store.address(path)} no longer decodes ({error.reason}: {error}). Delete it and run the "
-            "download again."
+            f"the photo {store.address(path)} no longer decodes ({error.reason}: {error}). Delete it and run "
+            "dataset_build with `again`."
         ) from error
 
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from mushroom_tasks.arrays import array
 from mushroom_tasks.manifests import DOWNLOADS
-from mushroom_tasks.photos.arrays import array
 
 BATCH = 8192  # rows
 AHEAD = 4  # batches that may have begun

@@ -83,7 +83,7 @@ class Host:
         self._probes = 0  # refused since the breaker opened
         self._is_open = False
         self._resume = 0.0  # time.monotonic() before which nobody asks
-        self._answered = time.monotonic()
+        self._refused_since = 0.0  # time.monotonic() of the first of the refusals in a row
         # Held by who probes. It is fair: a photo that is refused as a probe is the last to be one again.
         self._turn = asyncio.Lock()
 
@@ -108,7 +108,6 @@ class Host:
     def answered(self, probing: bool) -> None:
         """Report an answer that is no refusal: everybody may go on."""
         self._refusals = 0
-        self._answered = time.monotonic()
         # An answer to a request from before the breaker opened says nothing about now.
         if probing:
             logger.info("%s answers again, after %d probes that it refused", self._address, self._probes)
@@ -121,6 +120,8 @@ class Host:
 
         Raises SourceUnreachable where it has refused everything for too long.
         """
+        if self._refusals == 0:
+            self._refused_since = time.monotonic()
         self._refusals += 1
         if probing:
             self._probes += 1
@@ -152,7 +153,7 @@ class Host:
         self._resume = max(self._resume, time.monotonic() + min(seconds, self._max_outage))
 
     def _require_patience(self) -> None:
-        outage = time.monotonic() - self._answered
+        outage = time.monotonic() - self._refused_since
         if outage > self._max_outage:
             raise SourceUnreachable(
                 f"{self._address} has refused everything (HTTP 429 or 503) for {outage:.0f} s, more than "

@@ -3,18 +3,17 @@
 need = Need(settings.download, store)
 for batch in selection:
     need.add(batch)
-need.require(store)
+need.require()
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import pyarrow as pa
 
+from mushroom_tasks.disk import RESERVE, DiskUsage, free_bytes
 from mushroom_tasks.errors import PhotoError, StorageFull
 from mushroom_tasks.photos.store import PhotoStore, photo_path
 from mushroom_tasks.progress import size
@@ -23,18 +22,9 @@ from mushroom_tasks.storage import Store
 
 # Mean bytes of a photo by size; the originals are at most 2048 px wide.
 TYPICAL = {"original": 1_200_000, "large": 230_000, "medium": 60_000, "small": 20_000, "thumb": 5_000, "square": 4_000}
-RESERVE = 256 << 20  # bytes that stay free: a full disk stops databases and logs as well
 _BYTES_PER_PIXEL = 0.35  # of a smaller copy, at quality 90
 _ASPECT = 1.4
 _EVERY = 37  # photos: one of so many is looked for; no factor of the folders' 1,000
-
-
-class Usage(Protocol):
-    """What `shutil.disk_usage` returns."""
-
-    @property
-    def free(self) -> int:
-        """Bytes that are free."""
 
 
 class Need:
@@ -62,13 +52,12 @@ class Need:
             self._seen += 1
             self._missing += self._is_missing(photo_id, extension)
 
-    def require(self, disk_usage: Callable[[Path], Usage] = shutil.disk_usage) -> None:
+    def require(self, disk_usage: DiskUsage = shutil.disk_usage) -> None:
         """Raise StorageFull where the disk has not that much room; a store that is no disk is not asked."""
         if not self._store.is_local or not self.bytes:
             return
         folder = Path(self._store.path(""))
-        existing = next(path for path in (folder, *folder.parents) if path.exists())
-        free = disk_usage(existing).free
+        existing, free = free_bytes(folder, disk_usage)
         if free < self.bytes + RESERVE:
             raise StorageFull(
                 f"about {self._share():.0%} of {self.photos:,} photos of size {self._settings.size!r} are still to "

@@ -31,8 +31,8 @@ class IngestSettings(Section):
         0.1,
         ge=0,
         le=1,
-        description="Where the last load missed a larger share of the photos before it, none of them is deleted from "
-        "the store.",
+        description="Where a load misses a larger share of the photos of the one before, none of them counts as "
+        "withdrawn, and so none is deleted from the store.",
     )
     max_orphan_ratio: float = Field(
         0.3,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -20,11 +23,29 @@ EVALUATION = "evaluation.json"
 
 
 def newest_dataset(store: Store) -> PublishedDataset:
-    """Return the newest data set."""
+    """Return the data set that was published last, be it for the second time (after a rollback)."""
     found = list_datasets(store)
     if not found:
         raise CurationError("there is no data set to train on. Run the DAG dataset_build (or `mushroom run`) first.")
-    return found[0]
+    marked = latest_marked(store)
+    return next((each for each in found if each.fingerprint == marked), found[0])
+
+
+def mark_latest(store: Store, dataset: str, choices: Mapping[str, Any]) -> None:
+    """Note which data set was published last, of all and of those with these settings; its folder never changes."""
+    for path in (_latest_path({}), _latest_path(choices)):
+        store.write_json(path, {"dataset": dataset})
+
+
+def latest_marked(store: Store, choices: Mapping[str, Any] | None = None) -> str | None:
+    """Return the data set that was published last, of all or of those with these settings; None for none."""
+    with suppress(FileNotFoundError):
+        return str(store.read_json(_latest_path(choices or {}))["dataset"])
+    return None
+
+
+def _latest_path(choices: Mapping[str, Any]) -> str:
+    return f"latest/{fingerprint('latest', choices=choices)}.json"
 
 
 def dataset_rows(store: Store, plan: PlanResult) -> tuple[PublishedDataset, pa.Table]:

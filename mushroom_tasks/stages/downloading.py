@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from mushroom_tasks import manifests
-from mushroom_tasks.photos.arrays import mask
+from mushroom_tasks.arrays import mask
 from mushroom_tasks.photos.download import download_batches
 from mushroom_tasks.photos.failures import Failures, check_failed_ratio, check_passing_ratio, is_settled
 from mushroom_tasks.photos.merging import merged
 from mushroom_tasks.photos.space import Need
+from mushroom_tasks.photos.store import are_stored
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages.artifacts import tracked_path
 from mushroom_tasks.stages.results import DownloadResult, DownloadShardResult
@@ -47,7 +48,8 @@ class _Shard:
 def download_shard(settings: Settings, selection: str, shard: int, shards: int) -> DownloadShardResult:
     """Download one shard of a selection's photos.
 
-    Photos that are there, and those that failed for good, are not asked for again; those that failed in passing are.
+    Photos that are there, and those that failed for good, are not asked for again; those that failed in passing are,
+    and those that have gone from the store since (withdrawn before a rollback, or deleted by hand).
     """
     store = Store(settings.store)
     one = _shard(settings, selection, shard, shards)
@@ -56,7 +58,8 @@ def download_shard(settings: Settings, selection: str, shard: int, shards: int) 
         failures = Failures()
         for batch in manifests.read_batches(store, one.path, manifests.DOWNLOADS):
             failures.add(batch)
-        if is_settled(failures, settings.download.max_failed_ratio):
+        is_whole = are_stored(store, _paths(store, one))
+        if is_whole and is_settled(failures, settings.download.max_failed_ratio):
             return DownloadShardResult(
                 shard=shard, done=failures.rows, failed=failures.failed, reused=failures.rows, new=0, bytes=0, seconds=0
             )
@@ -155,6 +158,13 @@ def _download(settings: Settings, store: Store, one: _Shard, is_again: bool) -> 
     )
 
 
+def _paths(store: Store, one: _Shard) -> Iterator[str]:
+    """Yield the paths of the photos, and of their smaller copies, that a shard's manifest names."""
+    for batch in manifests.read_batches(store, one.path, manifests.DOWNLOADS, ["path", "small_path"]):
+        for column in batch.columns:
+            yield from (path for path in column.to_pylist() if path is not None)
+
+
 def _selected(one: _Shard) -> str:
     return f"selections/{one.selection}.parquet"
 
@@ -198,7 +208,10 @@ def _log(settings: Settings, store: Store, selection: str, result: DownloadResul
     key = fingerprint("download-run", selection=selection, source=settings.source, download=chosen)
     metrics = _metrics(result)
     marker = tracked_path(settings, "downloads", key)
-    if store.exists(marker) and store.read_json(marker) == metrics:
+    earlier = store.read_json(marker) if store.exists(marker) else {}
+    # The run is the same one: a reason that no photo failed for any more would keep its old count.
+    metrics = {**{name: 0 for name in earlier if name.startswith("failed/")}, **metrics}
+    if earlier == metrics:
         return
     run = open_tracker(settings).run(
         EXPERIMENT,

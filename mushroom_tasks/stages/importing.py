@@ -27,7 +27,7 @@ from mushroom_tasks.imports.item import Item
 from mushroom_tasks.imports.licenses import license_code
 from mushroom_tasks.imports.pages import Pages
 from mushroom_tasks.imports.splitting import SplitShares
-from mushroom_tasks.imports.tables import downloads_table, plain_taxon, selection_table
+from mushroom_tasks.imports.tables import downloads_table, plain_taxa, selection_table
 from mushroom_tasks.inat.names import lineages_of_names
 from mushroom_tasks.inat.refresh.history import latest_load
 from mushroom_tasks.settings import Settings
@@ -61,7 +61,7 @@ def import_photos(settings: Settings, items: Iterable[Item], terms: Terms) -> Im
     store = Store(settings.store)
     found = take(items, store, terms, settings.download.small_side, settings.home / "progress")
     _check_failures(found, settings.imports.max_failed_ratio)
-    taxa = _taxa(settings, {photo.item.species for photo in found.photos})
+    taxa = _taxa(settings, [photo.item.species for photo in found.photos])
     table = selection_table(
         found.photos, taxa, SplitShares.of(settings.selection), settings.imports.min_photos_per_species
     )
@@ -131,17 +131,21 @@ def _check_failures(found: Intake, most: float) -> None:
         )
 
 
-def _taxa(settings: Settings, names: set[str]) -> dict[str, dict[str, Any]]:
-    """Return an entry for each name: of the loaded snapshot's taxon where there is one, else a plain one."""
+def _taxa(settings: Settings, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return an entry for each name: of the loaded snapshot's taxon where there is one, else a plain one.
+
+    `names` has one per photo: species are called as most photos do.
+    """
     engine = open_engine(settings)
     migrate(engine)
-    known = lineages_of_names(engine, names) if latest_load(engine) is not None else {}
-    if unknown := sorted(names - set(known)):
+    known = lineages_of_names(engine, set(names)) if latest_load(engine) is not None else {}
+    plain = plain_taxa(name for name in names if name not in known)
+    if plain:
         logger.info(
-            "%d of %d names are no taxon of the loaded snapshot, and have no taxonomy: %s",
-            len(unknown), len(names), ", ".join(unknown[:20]),
+            "%d of %d names count for no species or higher taxon of the loaded snapshot, and have no taxonomy: %s",
+            len(plain), len(known) + len(plain), ", ".join(sorted(plain)[:20]),
         )  # fmt: skip
-    return {name: known.get(name) or plain_taxon(name) for name in names}
+    return {**known, **plain}
 
 
 def _selection_path(key: str) -> str:

@@ -11,13 +11,11 @@ from mushroom_tasks import manifests
 from mushroom_tasks.curation import publish as publishing
 from mushroom_tasks.curation import refresh
 from mushroom_tasks.db.engine import open_engine
-from mushroom_tasks.errors import TableError
-from mushroom_tasks.inat.refresh.changes import Changes, Totals
-from mushroom_tasks.inat.refresh.history import latest_load, withdrawn
+from mushroom_tasks.inat.refresh.history import withdrawn
 from mushroom_tasks.photos import withdrawal
 from mushroom_tasks.photos.failures import PASSING
 from mushroom_tasks.settings import Settings
-from mushroom_tasks.stages.artifacts import tracked_path
+from mushroom_tasks.stages.artifacts import latest_marked, mark_latest, tracked_path
 from mushroom_tasks.stages.downloading import failures_by_reason
 from mushroom_tasks.stages.results import BuildPlan, DatasetResult, SelectionResult, WithdrawalResult
 from mushroom_tasks.storage import Store
@@ -29,20 +27,26 @@ EXPERIMENT = "dataset_build"
 INATURALIST = "iNaturalist open data"
 
 
-def plan_dataset(settings: Settings, selected: SelectionResult, dry_run: bool = False) -> BuildPlan:
-    """Tell whether a data set is to be built: not in a dry run, nor where the newest is of this selection already.
+def plan_dataset(
+    settings: Settings, selected: SelectionResult, dry_run: bool = False, again: bool = False
+) -> BuildPlan:
+    """Tell whether a data set is to be built: not in a dry run, nor where the latest is of this selection already.
 
-    A data set that lacks photos which failed in passing (the source was slow, or down) is built again.
+    A data set whose publishing was cut off is built again, as is one that lacks photos which failed in passing (the
+    source was slow, or down); `again` builds in any case.
     """
     if dry_run:
         logger.info("dry run: selection %s is in the log of `select` and in MLflow", selected.fingerprint)
         return BuildPlan(selection=selected.fingerprint, dataset=None, is_new=False)
-    for published in _refreshes(Store(settings.store), settings)[:1]:
-        is_whole = not any(published.failures.get(reason) for reason in PASSING)
-        if published.inputs.get("selection") == selected.fingerprint and is_whole:
-            logger.info("nothing relevant changed: data set %s is of the same selection", published.fingerprint)
-            return BuildPlan(selection=selected.fingerprint, dataset=published.fingerprint, is_new=False)
-    return BuildPlan(selection=selected.fingerprint, dataset=None, is_new=True)
+    store = Store(settings.store)
+    latest = _latest_refresh(store, settings)
+    if latest is None or again or latest.inputs.get("selection") != selected.fingerprint:
+        return BuildPlan(selection=selected.fingerprint, dataset=None, is_new=True)
+    is_finished = store.exists(tracked_path(settings, "datasets", latest.fingerprint))
+    if not is_finished or any(latest.failures.get(reason) for reason in PASSING):
+        return BuildPlan(selection=selected.fingerprint, dataset=None, is_new=True)
+    logger.info("nothing relevant changed: data set %s is of the same selection", latest.fingerprint)
+    return BuildPlan(selection=selected.fingerprint, dataset=latest.fingerprint, is_new=False)
 
 
 def publish(settings: Settings, dataset: str, origin: str = INATURALIST) -> DatasetResult:
@@ -69,6 +73,7 @@ def publish(settings: Settings, dataset: str, origin: str = INATURALIST) -> Data
     if not store.exists(marker):
         _log_dataset(settings, store, published, chosen, changes)
         store.write_json(marker, published.counts)
+    mark_latest(store, published.fingerprint, choices(settings))
     return DatasetResult(
         fingerprint=published.fingerprint,
         folder=published.folder,
@@ -83,25 +88,11 @@ def publish(settings: Settings, dataset: str, origin: str = INATURALIST) -> Data
 def withdraw(settings: Settings, dry_run: bool = False) -> WithdrawalResult:
     """Delete the photos that iNaturalist no longer publishes from the store; in a dry run only count them.
 
-    Runs after the data set without them is published, so that there is one to train on at any time. Raises TableError
-    where the last load missed more photos than `ingest.max_withdrawn_ratio` allows: the snapshot may be damaged.
+    Runs after the data set without them is published, so that there is one to train on at any time.
     """
-    engine = open_engine(settings)
-    latest = latest_load(engine)
-    if latest is not None and latest.changes is not None:
-        _require_plausible(Changes.model_validate(latest.changes).totals, settings.ingest.max_withdrawn_ratio)
-    gone = withdrawn(engine)["photo_id"].to_pylist()
+    gone = withdrawn(open_engine(settings))["photo_id"].to_pylist()
     deleted = 0 if dry_run else withdrawal.delete(Store(settings.store), gone)
     return WithdrawalResult(withdrawn=len(gone), deleted=deleted)
-
-
-def _require_plausible(totals: Totals, max_withdrawn_ratio: float) -> None:
-    if totals.removed > totals.photos_before * max_withdrawn_ratio:
-        raise TableError(
-            f"the last load missed {totals.removed} of the {totals.photos_before} photos before it, more than "
-            f"ingest.max_withdrawn_ratio = {max_withdrawn_ratio:g} allows; none is deleted. If the snapshot is "
-            "damaged, take it back with `mushroom rollback`; if it is right, raise that setting for one run."
-        )
 
 
 def is_made_with(dataset: publishing.PublishedDataset, settings: Settings) -> bool:
@@ -120,27 +111,31 @@ def choices(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _refreshes(store: Store, settings: Settings) -> list[publishing.PublishedDataset]:
-    """Return the data sets that were made of iNaturalist's open data with the settings in force, newest first."""
-    found = publishing.list_datasets(store)
-    return [each for each in found if each.inputs.get("origin") == INATURALIST and is_made_with(each, settings)]
+def _latest_refresh(store: Store, settings: Settings, without: str = "") -> publishing.PublishedDataset | None:
+    """Return the data set that was last made of iNaturalist's open data with the settings in force, other than one."""
+    found = [each for each in publishing.list_datasets(store) if each.fingerprint != without]
+    found = [each for each in found if _is_refresh(each, settings)]
+    marked = latest_marked(store, choices(settings))
+    return next((each for each in found if each.fingerprint == marked), found[0] if found else None)
+
+
+def _is_refresh(dataset: publishing.PublishedDataset, settings: Settings) -> bool:
+    return dataset.inputs.get("origin") == INATURALIST and is_made_with(dataset, settings)
 
 
 def _changes(settings: Settings, store: Store, published: publishing.PublishedDataset) -> refresh.DatasetChanges | None:
     """Compare a data set with the one before it, once; None where there is none."""
     if store.exists(published.file(refresh.FILE)):
         return refresh.DatasetChanges.model_validate(store.read_json(published.file(refresh.FILE)))
-    refreshes = [each.fingerprint for each in _refreshes(store, settings)]
-    if published.fingerprint not in refreshes[:1] or len(refreshes) == 1:
+    before = _latest_refresh(store, settings, without=published.fingerprint)
+    if before is None or not _is_refresh(published, settings):
         return None
-    before, now = (
-        manifests.read_manifest(
-            store, f"{publishing.FOLDER}/{name}/{publishing.MANIFEST}", manifests.PRUNED, refresh.COLUMNS
-        )
-        for name in (refreshes[1], published.fingerprint)
+    old, new = (
+        manifests.read_manifest(store, each.file(publishing.MANIFEST), manifests.PRUNED, refresh.COLUMNS)
+        for each in (before, published)
     )
     gone = withdrawn(open_engine(settings))["photo_id"].to_pylist()
-    changes = refresh.compare(before, now, gone, previous=refreshes[1], current=published.fingerprint)
+    changes = refresh.compare(old, new, gone, previous=before.fingerprint, current=published.fingerprint)
     logger.info("%s", refresh.report(changes).splitlines()[2])
     if changes.totals.resplit:
         logger.warning("%d photos are in another split: their observers changed", changes.totals.resplit)

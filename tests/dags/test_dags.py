@@ -72,6 +72,26 @@ def test_assets__join_the_dags(bag: Any) -> None:
     assert inlets("model_train") == outlets("dataset_build")
 
 
+def test_inat_ingest__looks_every_day(bag: Any) -> None:
+    minute, hour, *days = bag.dags["inat_ingest"].schedule.split()
+
+    assert minute.isdecimal()
+    assert hour.isdecimal()
+    assert days == ["*", "*", "*"]
+
+
+def test_withdraw__runs_where_the_build_was_skipped(bag: Any) -> None:
+    dag = bag.dags["dataset_build"]
+    withdraw, is_new = dag.get_task("withdraw"), dag.get_task("is_new")
+
+    # Skipped counts as not failed, and the short circuit skips what follows it by trigger rule, not all that follows.
+    assert withdraw.trigger_rule == "none_failed"
+    assert withdraw.upstream_task_ids == {"publish"}
+    assert is_new.ignore_downstream_trigger_rules is False
+    assert "withdraw" in {task.task_id for task in is_new.get_flat_relatives(upstream=False)}
+    assert {task.task_id for task in dag.tasks if task.trigger_rule != "all_success"} == {"withdraw"}
+
+
 def test_gpu_tasks__take_the_pool_and_the_queue(bag: Any) -> None:
     by_pool = {task.task_id for dag in bag.dags.values() for task in dag.tasks if task.pool == "gpu"}
     by_queue = {task.task_id for dag in bag.dags.values() for task in dag.tasks if task.queue == "gpu"}

@@ -379,6 +379,7 @@ def test_withdrawn__is_put_right_by_a_rollback(engine: Engine, load_bucket: Load
     load_bucket(_later())
     bucket = ordinary()
     bucket.photos = [row for row in bucket.photos if row[1] != 5]
+    bucket.observe(600, FIRST, 9, [600])
     load_bucket(bucket)  # 1 and 2 are back, the others are gone
     assert _is_withdrawn(engine) == [5, 500, 501]
 

@@ -61,10 +61,11 @@ def test_load__records_its_history(engine: Engine, store: Store, tmp_path: Path)
     assert scalar(engine, "SELECT count(*) FROM snapshots") == 2
 
 
-def test_load__of_the_same_snapshot_again_is_harmless(engine: Engine, store: Store, tmp_path: Path) -> None:
+def test_load__of_the_same_snapshot_again_only_reports_it(engine: Engine, store: Store, tmp_path: Path) -> None:
     snapshot = fetched(ordinary(), store, tmp_path / "bucket")
-    assert load_small(engine, store, snapshot).tables == load_small(engine, store, snapshot).tables
+    assert load_small(engine, store, snapshot) == load_small(engine, store, snapshot)
     assert scalar(engine, "SELECT count(*) FROM photos") == 33
+    assert scalar(engine, "SELECT count(*) FROM snapshots") == 1
 
 
 def test_remember_validators__only_of_what_is_loaded(engine: Engine, store: Store, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,7 @@ from small_bucket import SPECIES, SmallBucket, ordinary
 from sqlalchemy import Engine, create_engine, text
 
 from mushroom_tasks.errors import DatabaseError
-from mushroom_tasks.inat.loading.ingest import LoadReport
-from mushroom_tasks.inat.refresh.history import loads
+from mushroom_tasks.inat.refresh.history import loads, rollback, wait_for_turn
 from mushroom_tasks.storage import Store
 
 OLD = {"taxa": 9, "observations": 33, "photos": 33, "observers": 8}
@@ -84,7 +84,9 @@ def _rows(engine: Engine) -> dict[str, object]:
 
 def _wait_until_gone(engine: Engine) -> None:
     """Wait until the server has noticed that the process is dead."""
+    deadline = time.monotonic() + 60
     while scalar(engine, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'doomed'"):
+        assert time.monotonic() < deadline, "the server still serves a process that was killed"
         time.sleep(0.05)
 
 
@@ -120,8 +122,10 @@ def test_load__killed_in_the_swap_leaves_the_old_rows(
     with engine.connect() as reader:
         reader.execute(text("SELECT count(*) FROM observers")).scalar()  # the swap waits for this transaction
         doomed = _doomed(database, store, second.fingerprint, "never", "")
+        deadline = time.monotonic() + 60
         while not scalar(engine, "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"):
             assert doomed.poll() is None
+            assert time.monotonic() < deadline, "the load does not come to its swap"
             time.sleep(0.05)
         os.kill(doomed.pid, signal.SIGKILL)
         doomed.wait(60)
@@ -171,16 +175,30 @@ def test_load__lets_readers_see_all_old_or_all_new_rows(engine: Engine, store: S
     assert seen == {33_033, 433_034}
 
 
-def test_load__of_two_at_once_waits_its_turn(engine: Engine, store: Store, tmp_path: Path) -> None:
-    snapshot = fetched(ordinary(), store, tmp_path / "bucket")
-    reports: list[LoadReport] = []
-    threads = [threading.Thread(target=lambda: reports.append(load_small(engine, store, snapshot))) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(reports) == 3
-    assert scalar(engine, "SELECT count(*) FROM snapshots") == 3
+def test_load__that_another_process_did_meanwhile_is_not_done_twice(
+    engine: Engine, store: Store, tmp_path: Path
+) -> None:
+    first = fetched(ordinary(), store, tmp_path / "bucket")
+    load_small(engine, store, first)
+    bucket = _next(ordinary())
+    bucket.photos[3] = (*bucket.photos[3][:1], "no number", *bucket.photos[3][2:])
+    second = fetched(bucket, store, tmp_path / "next")
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with ThreadPoolExecutor(2) as pool, engine.begin() as connection:
+        wait_for_turn(connection)
+        both = [pool.submit(load_small, engine, store, second, max_malformed_ratio=0.1) for _ in range(2)]
+        deadline = time.monotonic() + 60
+        while scalar(engine, waiting) != 2:
+            assert time.monotonic() < deadline, "the loads do not come to wait for their turn"
+            time.sleep(0.05)
+    one, other = (report.result() for report in both)
+
+    assert one == other
+    assert one.quarantine is not None
+    assert store.exists(one.quarantine)
+    assert [load.fingerprint for load in loads(engine)] == [second.fingerprint, first.fingerprint]
+    assert rollback(engine).fingerprint == first.fingerprint
+    assert _rows(engine) == OLD
 
 
 def test_load__reports_a_lost_connection_and_keeps_the_earlier_rows(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from bucket_server import Server
 from small_bucket import ROOT, SPECIES, SmallBucket, ordinary
 from sqlalchemy import text
 from typer.testing import CliRunner
@@ -21,6 +22,7 @@ from mushroom_tasks.db import embedded
 from mushroom_tasks.db.engine import open_engine
 from mushroom_tasks.errors import RollbackError
 from mushroom_tasks.inat.refresh.history import latest_load, loads
+from mushroom_tasks.inat.tables import FILES
 from mushroom_tasks.settings import Settings, load_settings
 from mushroom_tasks.stages.results import IngestResult
 from mushroom_tasks.storage import Store
@@ -75,6 +77,14 @@ def home(folder: Path) -> Iterator[Home]:
         yield home
     finally:
         embedded.stop(home.settings.home)
+
+
+@pytest.fixture
+def server(home: Home) -> Iterator[Server]:
+    """The folder that is published, over HTTP."""
+    server = Server(home.source)
+    yield server
+    server.stop()
 
 
 def _later() -> SmallBucket:
@@ -163,11 +173,21 @@ def test_ingest__of_what_is_loaded_writes_the_same_report_again(home: Home) -> N
 
 
 def test_snapshot__that_is_loaded_is_nothing_new(home: Home) -> None:
-    started = time.monotonic()
     found = stages.snapshot(home.settings)
 
-    assert time.monotonic() - started < 5
     assert (found.is_new, found.is_rolled_back, found.bytes) == (False, False, 0)
+
+
+def test_snapshot__that_is_loaded_costs_a_head_request_per_file(home: Home, server: Server) -> None:
+    over_http = _settings(home, source=server.address)
+    assert not stages.snapshot(over_http).is_new  # known by its content: from now on by its validators
+    server.requests.clear()
+
+    found = stages.snapshot(over_http)
+
+    assert (found.is_new, found.bytes) == (False, 0)
+    assert sorted(server.requests) == sorted(("HEAD", name) for name in FILES)
+    stages.snapshot(home.settings)  # remembers the folder again
 
 
 def test_snapshot__recognises_a_mirror_by_its_content(home: Home, folder: Path) -> None:

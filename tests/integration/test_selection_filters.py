@@ -77,7 +77,8 @@ def test_choose__lets_species_that_are_not_wanted_dispute_a_photo(rows: Rows, en
     rows.observe(42, [3], quality_grade="casual")  # has no say
     rows.write(engine)
     assert _photos(engine) == _photos(engine, species=[21, 31, 41]) == _photos(engine, exclude=[42])
-    assert _photos(engine, species=[21, 31]) == [2, 3, 4, 11, 12, 13]
+    for place in ({}, {"bounding_box": (12, 55, 13, 56)}, {"countries": ["DK"]}):
+        assert _photos(engine, species=[21, 31], **place) == [2, 3, 4, 11, 12, 13]
 
 
 def test_choose__keeps_days_on_both_ends(rows: Rows, engine: Engine) -> None:

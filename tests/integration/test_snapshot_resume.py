@@ -22,6 +22,7 @@ from mushroom_tasks.errors import SnapshotDamaged, SourceChanged, StorageError
 from mushroom_tasks.inat.snapshots import receiving
 from mushroom_tasks.inat.snapshots.partial import held
 from mushroom_tasks.inat.snapshots.snapshot import FetchedSnapshot, fetch
+from mushroom_tasks.inat.tables import FILES
 from mushroom_tasks.settings import SourceSettings
 from mushroom_tasks.storage import Store
 
@@ -124,6 +125,43 @@ def test_fetch__a_killed_process_costs_nothing_that_was_fetched(server: Server, 
     snapshot = fetch(server.address, store, ACCESS, None)
     assert photos_served(server) == [(0, 100_000), (100_000, size - 100_000)]
     assert_whole(snapshot, store, bucket)
+
+
+_KILLED_AT_THE_RENAME = """
+import os, signal, sys
+from pathlib import Path
+from mushroom_tasks.inat.snapshots.snapshot import fetch
+from mushroom_tasks.settings import SourceSettings
+from mushroom_tasks.storage import Store
+
+moment, address, root = sys.argv[1:]
+rename = Path.rename
+
+def killed(self, target):
+    if moment == "after":
+        rename(self, target)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Path.rename = killed
+fetch(address, Store(root), SourceSettings(), None)
+"""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_fetch__killed_while_the_files_find_their_place_costs_no_download(
+    server: Server, bucket: Path, store: Store, moment: str
+) -> None:
+    command = [sys.executable, "-c", _KILLED_AT_THE_RENAME, moment, server.address, store.root]
+    killed = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert photos_served(server) == [(0, (bucket / PHOTOS).stat().st_size)]
+    server.served.clear()
+
+    snapshot = fetch(server.address, store, ACCESS, None)
+
+    assert photos_served(server) == []
+    assert store.list(snapshot.folder) == sorted([*FILES, "snapshot.json"])
+    assert store.read_bytes(f"{snapshot.folder}/{PHOTOS}") == (bucket / PHOTOS).read_bytes()
 
 
 def wait_for_bytes(folder: Path, count: int) -> None:

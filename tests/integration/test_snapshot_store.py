@@ -16,10 +16,10 @@ from archived_bucket import DATE, members_of, write_archive
 from bucket_server import Server
 from small_bucket import SmallBucket, ordinary
 
+from mushroom_tasks.disk import RESERVE
 from mushroom_tasks.errors import SnapshotDamaged, StorageFull
 from mushroom_tasks.inat.snapshots.partial import held
 from mushroom_tasks.inat.snapshots.snapshot import FetchedSnapshot, clean, fetch
-from mushroom_tasks.inat.snapshots.space import RESERVE
 from mushroom_tasks.inat.tables import FILES
 from mushroom_tasks.settings import SourceSettings
 from mushroom_tasks.storage import Store

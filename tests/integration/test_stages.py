@@ -224,6 +224,28 @@ def test_run__again_does_nothing_and_says_the_same(finished: Finished) -> None:
     assert not imported & {"tensorflow", "keras", "mlflow", "sklearn", "ai_edge_litert"}
 
 
+def test_run__logs_what_its_download_did(finished: Finished) -> None:
+    sizes = [path.stat().st_size for path in Path(finished.settings.store, "photos").rglob("*.*")]
+    [run] = _downloads(finished.settings)
+    metrics = run.data.metrics
+
+    assert {name: metrics[f"download/{name}"] for name in ("photos", "new", "reused", "bytes")} == {
+        "photos": len(sizes), "new": len(sizes), "reused": 0, "bytes": sum(sizes),
+    }  # fmt: skip
+    seconds = metrics["download/shard_seconds"]
+    assert seconds > 0
+    assert metrics["download/photos_per_shard_second"] == pytest.approx(len(sizes) / seconds)
+    assert metrics["download/bytes_per_shard_second"] == pytest.approx(sum(sizes) / seconds)
+    assert {name: count for name, count in metrics.items() if name.startswith("failed/")} == {"failed/missing": 1}
+    assert run.data.params["download.size"] == finished.settings.download.size
+    assert (run.data.tags["source"], run.info.status) == (finished.settings.source, "FINISHED")
+
+
+def _downloads(settings: Settings) -> list[Any]:
+    runs = runs_by_key(settings, "dataset_build")
+    return [run for key in runs if key.startswith("download:") for run in runs[key]]
+
+
 # --- killed in the middle of training
 
 
@@ -384,6 +406,8 @@ def test_download__photos_that_were_too_large_are_tried_again_with_a_higher_limi
     found = stages.collect_downloads(strict, selection, 1)
     again = stages.download_shard(strict, selection, 0, 1)
     assert found.failures == {"missing": 1, "too_large": sum(size > limit for size in sizes)}
+    [run] = _downloads(strict)
+    assert {reason: run.data.metrics[f"failed/{reason}"] for reason in found.failures} == found.failures
     assert (first.reused, again.reused) == (0, first.done)
 
     second = stages.download_shard(raised, selection, 0, 1)
@@ -391,6 +415,12 @@ def test_download__photos_that_were_too_large_are_tried_again_with_a_higher_limi
     assert second.new == found.failures["too_large"]
     # What is the same in the end is the same data, whatever the way there.
     [dataset] = list_datasets(finished.store)
+    assert stages.collect_downloads(raised, selection, 1).fingerprint == dataset.inputs["downloads"]
+
+    # A photo that has gone from the store since, as after a rollback, is fetched again, and it alone.
+    next(Path(store, "photos").rglob("*.jpg")).unlink()
+    mended = stages.download_shard(raised, selection, 0, 1)
+    assert (mended.new, mended.reused) == (1, second.new + second.reused - 1)
     assert stages.collect_downloads(raised, selection, 1).fingerprint == dataset.inputs["downloads"]
 
 

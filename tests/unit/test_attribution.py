@@ -16,7 +16,6 @@ from mushroom_tasks.curation.attribution import (
     COLUMNS,
     LICENSES,
     credit_line,
-    guard_cell,
     license_of,
     taxon_url,
     write_attribution,
@@ -130,7 +129,3 @@ def test_write_attribution__keeps_every_other_name_intact(name: str) -> None:
     (line,) = written(row(observer_name=name))
     assert line["observer_name"] in (name, f"'{name}")
     assert line["observer_name"].lstrip()[:1] not in ("=", "+", "-", "@")
-
-
-def test_guard_cell__leaves_harmless_text() -> None:
-    assert guard_cell('O\'Brien "2", a=b') == 'O\'Brien "2", a=b'

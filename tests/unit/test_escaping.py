@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mushroom_tasks.escaping import escape_markdown, plain
+from mushroom_tasks.escaping import escape_markdown, guard_cell, plain
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
@@ -27,3 +27,12 @@ def test_escape_markdown__shows_plain_names_plainly() -> None:
 @pytest.mark.parametrize("text", ["\u202eevil", "a\x1b[31mb", "a\nb", "a\u2028b"])
 def test_plain__is_one_line_that_a_terminal_does_not_obey(text: str) -> None:
     assert plain(text).isprintable()
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", " =", "\u00a0@"])
+def test_guard_cell__disarms_formulas(start: str) -> None:
+    assert guard_cell(f"{start}1+1") == f"'{start}1+1"
+
+
+def test_guard_cell__leaves_harmless_text() -> None:
+    assert guard_cell('O\'Brien "2", a=b') == 'O\'Brien "2", a=b'

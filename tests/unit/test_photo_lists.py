@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mushroom_tasks.disk import RESERVE
 from mushroom_tasks.errors import StorageError, StorageFull
 from mushroom_tasks.manifests import DOWNLOADS
 from mushroom_tasks.photos.merging import merged
 from mushroom_tasks.photos.ordered import AHEAD, BATCH, OrderedRows
-from mushroom_tasks.photos.space import RESERVE, TYPICAL, Need
+from mushroom_tasks.photos.space import TYPICAL, Need
 from mushroom_tasks.photos.wanted import wanted
 from mushroom_tasks.settings import DownloadSettings
 from mushroom_tasks.storage import Store

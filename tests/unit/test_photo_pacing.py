@@ -133,3 +133,16 @@ def test_workers__leave_no_thread_behind_when_their_user_fails() -> None:
         asyncio.run(run())
     assert time.monotonic() - start < 0.8, "what had not begun is not done"
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("photos-")]
+
+
+def test_host__time_without_requests_is_no_outage() -> None:
+    """Photos that are in the store are checked for minutes before the first request: that is no refusal."""
+
+    async def run() -> None:
+        host = _host(max_outage=0.05)
+        await asyncio.sleep(0.1)
+        host.refused(False, 0.001)
+        assert await host.admit()
+        host.refused(True, 0)  # does not raise: it has refused for a moment only
+
+    asyncio.run(run())

@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mushroom_tasks.arrays import to_arrow
 from mushroom_tasks.inat.loading.rows import Rows
 from mushroom_tasks.inat.tables import Column, Table
-from mushroom_tasks.inat.vectors import Mask, to_arrow
+from mushroom_tasks.inat.vectors import Mask
 
 # Python's own values would be handed to pyarrow.scalar, which imports pandas: a second of every load.
 _ZERO = to_arrow(np.zeros(1, np.int32))[0]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from sqlalchemy import Connection, Engine, MetaData, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateIndex
 
+from mushroom_tasks.arrays import to_arrow, to_numpy
 from mushroom_tasks.db.engine import explained
 from mushroom_tasks.db.models import Base, Snapshot
 from mushroom_tasks.errors import TableError
@@ -31,11 +33,11 @@ from mushroom_tasks.inat.loading.checks import DAMAGED, TableCounts, require_pla
 from mushroom_tasks.inat.loading.keys import LARGEST_ID, ByIds, ByUuids, Ids, Uuids, Wanted
 from mushroom_tasks.inat.loading.quarantine import Quarantine
 from mushroom_tasks.inat.loading.reading import Reader
-from mushroom_tasks.inat.refresh.history import adopt, wait_for_turn
+from mushroom_tasks.inat.refresh.history import adopt, loaded_already, wait_for_turn
 from mushroom_tasks.inat.snapshots.snapshot import FetchedSnapshot
 from mushroom_tasks.inat.tables import OBSERVATIONS, OBSERVERS, PHOTOS, TABLES, TAXA, Table
 from mushroom_tasks.inat.taxonomy import ancestors, wanted
-from mushroom_tasks.inat.vectors import Words, to_arrow, to_numpy, uuid_words
+from mushroom_tasks.inat.vectors import Words, uuid_words
 from mushroom_tasks.progress import Progress
 from mushroom_tasks.settings import IngestSettings
 from mushroom_tasks.storage import Store
@@ -75,34 +77,48 @@ def load(
 ) -> LoadReport:
     """Replace the rows of all tables by those of `snapshot` that belong to `root_taxa`, and record the load.
 
-    Raises TableError (wrong columns, no rows, too many malformed rows, far fewer photos than the last load had) and
-    DatabaseError (the server refuses or is gone); the earlier rows stay then. Malformed rows below
-    `settings.max_malformed_ratio` are written to `quarantine.jsonl` beside the snapshot.
+    Raises TableError (wrong columns, no rows, too many malformed rows, counts that are implausible in themselves or
+    beside those of the last load: see `checks`) and DatabaseError (the server refuses or is gone); the earlier rows
+    stay then. The first 1,000 malformed rows of each file are written to `quarantine.jsonl` beside the snapshot, also
+    where they are too many for the load; all are counted.
+
+    Nothing is loaded where the tables hold that snapshot of these root taxa, as they do when another process loaded it
+    while this one waited: loading it once more would leave the same snapshot for a rollback. The report is then that
+    of the load that was.
     """
     quarantine = Quarantine()
+    with (
+        ExitStack() as afterwards,
+        Progress("ingest", total=0, unit="rows", folder=progress_folder) as progress,
+        explained(engine),
+        engine.begin() as connection,
+    ):
+        wait_for_turn(connection)
+        there = loaded_already(connection, snapshot.fingerprint, root_taxa)
+        if there is not None:
+            logger.info("snapshot %s is loaded already, at %s; the tables stay", snapshot.fingerprint, there.loaded_at)
+            return _report(snapshot, {name: TableCounts(**c) for name, c in there.counts.items()}, there.findings)
+        # When the transaction has ended, be it with an error.
+        afterwards.callback(quarantine.write, store, f"{snapshot.folder}/{QUARANTINE}")
+        work = _Load(connection, store, snapshot.folder, tuple(root_taxa), settings, quarantine, progress)
+        counts, findings = work.run()
+        adopt(
+            connection,
+            fingerprint=snapshot.fingerprint,
+            source=source,
+            validators=snapshot.validators,
+            root_taxa=root_taxa,
+            counts={name: asdict(table) for name, table in counts.items()},
+            findings=findings,
+            max_withdrawn_ratio=settings.max_withdrawn_ratio,
+        )
+    return _report(snapshot, counts, findings)
+
+
+def _report(snapshot: FetchedSnapshot, counts: dict[str, TableCounts], findings: dict[str, int]) -> LoadReport:
+    has_quarantine = any(table.malformed for table in counts.values())
     path = f"{snapshot.folder}/{QUARANTINE}"
-    try:
-        with (
-            Progress("ingest", total=0, unit="rows", folder=progress_folder) as progress,
-            explained(engine),
-            engine.begin() as connection,
-        ):
-            wait_for_turn(connection)
-            work = _Load(connection, store, snapshot.folder, tuple(root_taxa), settings, quarantine, progress)
-            counts, findings = work.run()
-            adopt(
-                connection,
-                fingerprint=snapshot.fingerprint,
-                source=source,
-                validators=snapshot.validators,
-                root_taxa=root_taxa,
-                counts={name: asdict(table) for name, table in counts.items()},
-                findings=findings,
-            )
-    finally:
-        quarantine.write(store, path)
-    malformed = sum(table.malformed for table in counts.values())
-    return LoadReport(snapshot.fingerprint, counts, findings, path if malformed else None)
+    return LoadReport(snapshot.fingerprint, counts, findings, path if has_quarantine else None)
 
 
 @dataclass

@@ -18,18 +18,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from mushroom_tasks.arrays import to_arrow
 from mushroom_tasks.inat.loading.blocks import NEWLINE, TAB, Block
-from mushroom_tasks.inat.vectors import (
-    UUID_LENGTH,
-    WORD,
-    Bytes,
-    Mask,
-    Places,
-    Words,
-    parse_digits,
-    parse_uuids,
-    to_arrow,
-)
+from mushroom_tasks.inat.vectors import UUID_LENGTH, WORD, Bytes, Mask, Places, Words, parse_digits, parse_uuids
 
 
 class Misfit(NamedTuple):

@@ -12,7 +12,7 @@ root taxa are compared: with others, photos come and go that iNaturalist publish
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,8 +20,9 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Engine, text
 
 from mushroom_tasks.db.engine import explained
-from mushroom_tasks.inat.copying import copy_in, copy_out
-from mushroom_tasks.inat.taxonomy import TaxonRow, species_of
+from mushroom_tasks.inat.copying import copy_out
+from mushroom_tasks.inat.rollup import read_taxa, write_rollup
+from mushroom_tasks.inat.taxonomy import species_of
 
 logger = logging.getLogger(__name__)
 
@@ -117,8 +118,8 @@ def compare(connection: Connection, since: str, root_taxa: Sequence[int]) -> Cha
     rest of the transaction.
     """
     connection.exec_driver_sql(_MEMORY)
-    _map_species(connection, "taxa", "species_before", root_taxa)
-    _map_species(connection, "incoming.taxa", "species_after", root_taxa)
+    for taxa, name in (("taxa", "species_before"), ("incoming.taxa", "species_after")):
+        write_rollup(connection, name, species_of(list(read_taxa(connection, taxa)), root_taxa))
     for script in ("compare", "species_changes"):
         connection.exec_driver_sql(_sql(script))
     totals = Totals.model_validate(dict(connection.execute(text(_sql("change_totals"))).mappings().one()))
@@ -148,22 +149,6 @@ def per_species(engine: Engine, snapshot_id: int) -> pa.Table:
     )
     with explained(engine), engine.connect() as connection:
         return copy_out(connection, query, SPECIES_CHANGES)
-
-
-def _map_species(connection: Connection, taxa: str, name: str, root_taxa: Iterable[int]) -> None:
-    rows = connection.execute(text(f"SELECT taxon_id, ancestry, rank, active FROM {taxa}"))  # noqa: S608
-    found = species_of([TaxonRow(*row) for row in rows], root_taxa)
-    mapping = pa.record_batch(
-        {
-            "taxon_id": pa.array(found.keys(), pa.int64()),
-            "species_id": pa.array(found.values(), pa.int64()),
-        }
-    )
-    connection.exec_driver_sql(
-        f"CREATE TEMPORARY TABLE {name} (taxon_id bigint PRIMARY KEY, species_id bigint NOT NULL) ON COMMIT DROP"
-    )
-    copy_in(connection, name, mapping.schema.names, [mapping])
-    connection.exec_driver_sql(f"ANALYZE {name}")
 
 
 def _sql(name: str) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 
 import pyarrow as pa
 from psycopg2.errors import LockNotAvailable
-from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy import Connection, Engine, Row, func, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -30,7 +30,7 @@ from mushroom_tasks.db.engine import explained
 from mushroom_tasks.db.models import Snapshot
 from mushroom_tasks.errors import DatabaseError, RollbackError
 from mushroom_tasks.inat.copying import copy_out
-from mushroom_tasks.inat.refresh import changes
+from mushroom_tasks.inat.refresh import changes, withdrawals
 
 logger = logging.getLogger(__name__)
 
@@ -121,6 +121,13 @@ def wait_for_turn(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
+def loaded_already(connection: Connection, fingerprint: str, root_taxa: Sequence[int]) -> Row[Any] | None:
+    """Return the row of `snapshots` that says what the tables hold, where that is this snapshot of these root taxa."""
+    newest = connection.execute(select(Snapshot).order_by(Snapshot.id.desc()).limit(1)).first()
+    is_there = newest is not None and newest.fingerprint == fingerprint and set(newest.root_taxa) == set(root_taxa)
+    return newest if is_there else None
+
+
 def adopt(
     connection: Connection,
     *,
@@ -130,11 +137,13 @@ def adopt(
     root_taxa: Sequence[int],
     counts: dict[str, Any],
     findings: dict[str, Any],
+    max_withdrawn_ratio: float,
 ) -> changes.Changes | None:
     """Put the filled and indexed tables of schema `incoming` in the place of the current ones, and record the load.
 
-    Compares both first (`changes.compare`), and carries the withdrawn photos on. Runs in the caller's transaction,
-    after `wait_for_turn`. Returns the comparison, None where there is nothing alike to compare with.
+    Compares both first (`changes.compare`), and records the withdrawn photos (`withdrawals.record`). Runs in the
+    caller's transaction, after `wait_for_turn`. Returns the comparison, None where there is nothing alike to compare
+    with.
     """
     former = connection.execute(select(Snapshot).order_by(Snapshot.id.desc()).limit(1)).first()
     is_alike = former is not None and set(former.root_taxa) == set(root_taxa)
@@ -155,10 +164,9 @@ def adopt(
         )
         .returning(table.c.id)
     ).scalar_one()
-    _run(connection, "withdrawn")
     if found is not None:
         changes.keep(connection, snapshot_id)
-        connection.execute(text(_sql("withdrawn_now")), {"snapshot_id": snapshot_id})
+    withdrawals.record(connection, snapshot_id, None if found is None else found.totals, max_withdrawn_ratio)
     _run(connection, "forget")
     _lock_tables(connection)
     _run(connection, "swap")

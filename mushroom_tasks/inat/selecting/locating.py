@@ -30,7 +30,7 @@ _SPILL = 64 << 20  # bytes of points that stay in memory
 
 
 def locate(connection: Connection, area: Territory, values: Mapping[str, Any]) -> int:
-    """Fill `in_countries` with the observations of wanted species that lie in the area; return their number."""
+    """Fill `in_countries` with the observations of any species that lie in the area; return their number."""
     west, south, east, north = area.box
     box = {"area_west": west, "area_south": south, "area_east": east, "area_north": north}
     with tempfile.SpooledTemporaryFile(_SPILL) as file, closing(connection.connection.cursor()) as cursor:
@@ -39,7 +39,7 @@ def locate(connection: Connection, area: Territory, values: Mapping[str, Any]) -
         file.seek(0)
         found = copy_in(connection, "in_countries", ["observation_uuid"], _inside(file, area))
     connection.exec_driver_sql("ANALYZE in_countries")
-    logger.info("%d observations of wanted species lie in the countries", found)
+    logger.info("%d observations of species lie in the countries", found)
     return found
 
 

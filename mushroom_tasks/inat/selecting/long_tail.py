@@ -1,6 +1,7 @@
 """A plot of photos per species: the long tail, and what a selection takes of it.
 
     plot_long_tail(selection.species, settings, file)
+    draw_long_tail(selection.species, settings).axes
 
 Drawn on a figure of its own, without pyplot's global state, so that threads and servers may call it. Needs matplotlib.
 """
@@ -19,6 +20,7 @@ from mushroom_tasks.settings import SelectionSettings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _ALLOWED, _TAKEN, _INK, _GRID = "#8a8f98", "#b5432a", "#2b2d33", "#d9d6cf"
 _FEW = 60  # species; so many can be told apart on a linear scale
@@ -26,7 +28,12 @@ _FLOOR = 0.8  # below one photo, which a log scale would show without height
 
 
 def plot_long_tail(species: pa.Table, settings: SelectionSettings, file: IO[bytes]) -> None:
-    """Write photos available against the rank of the species as a PNG, photos on a log scale.
+    """Write what `draw_long_tail` draws as a PNG."""
+    draw_long_tail(species, settings).savefig(file, dpi=130, format="png")
+
+
+def draw_long_tail(species: pa.Table, settings: SelectionSettings) -> Figure:
+    """Draw photos available, and those selected, against the rank of the species, photos on a log scale.
 
     `species` has the schema SPECIES_COUNTS. Ranks are on a log scale too where there are many. Species without an
     available photo have no place in it.
@@ -44,7 +51,7 @@ def plot_long_tail(species: pa.Table, settings: SelectionSettings, file: IO[byte
     axes.set_xlabel("rank of the species, by photos available")
     axes.set_ylabel("photos")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.savefig(file, dpi=130, format="png")
+    return figure
 
 
 def _draw(axes: Axes, species: pa.Table, settings: SelectionSettings) -> None:

@@ -23,7 +23,8 @@ from sqlalchemy import Connection, Engine, text
 
 from mushroom_tasks.db.engine import explained
 from mushroom_tasks.errors import SelectionError
-from mushroom_tasks.inat.copying import copy_in, copy_out
+from mushroom_tasks.inat.copying import copy_out
+from mushroom_tasks.inat.rollup import read_taxa, write_rollup
 from mushroom_tasks.inat.selecting.countries import territory
 from mushroom_tasks.inat.selecting.locating import locate
 from mushroom_tasks.inat.selecting.references import Taxa, below
@@ -140,8 +141,7 @@ def _sql(name: str) -> str:
 
 def _map_species(connection: Connection, root_taxa: Sequence[int], settings: SelectionSettings) -> dict[int, str]:
     """Fill the temporary table `species_of`; return the listed species that are not excluded, with their names."""
-    rows = connection.execute(text("SELECT taxon_id, ancestry, rank, active, name FROM taxa"))
-    names = {TaxonRow(*row): str(name) for *row, name in rows}
+    names = read_taxa(connection, "taxa")
     _require_loaded(connection, list(names), root_taxa)
     found, taxa = species_of(list(names), root_taxa), Taxa(names)
     excluded = below(names, taxa.branches(settings.exclude, "selection.exclude"))
@@ -149,15 +149,7 @@ def _map_species(connection: Connection, root_taxa: Sequence[int], settings: Sel
         taxa.species(settings.species, found, "selection.species") if settings.species else frozenset(found.values())
     )
     wanted = [taxon_id not in excluded and species_id in listed for taxon_id, species_id in found.items()]
-    columns = {"taxon_id": list(found), "species_id": list(found.values()), "is_wanted": wanted}
-    connection.execute(
-        text(
-            "CREATE TEMPORARY TABLE species_of (taxon_id bigint PRIMARY KEY, species_id bigint, is_wanted boolean) "
-            "ON COMMIT DROP"
-        )
-    )
-    copy_in(connection, "species_of", list(columns), [pa.record_batch(columns)])
-    connection.execute(text("ANALYZE species_of"))
+    write_rollup(connection, "species_of", found, wanted)
     if not settings.species:
         return {}
     return {t.taxon_id: name for t, name in names.items() if t.taxon_id in listed and t.taxon_id not in excluded}

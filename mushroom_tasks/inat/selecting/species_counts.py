@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from mushroom_tasks.escaping import guard_cell
 from mushroom_tasks.manifests import SPLITS
 
 # Why a species is taken or not.
@@ -50,7 +51,10 @@ def species_counts(counted: pa.Table, selected: pa.Table, chosen: Collection[int
 
 
 def write_csv(table: pa.Table, file: IO[bytes]) -> None:
-    """Write the table with a header line, UTF-8."""
+    """Write the table with a header line, UTF-8; a name that a spreadsheet would run as a formula is disarmed."""
+    names = [guard_cell(name) for name in table["scientific_name"].to_pylist()]
+    position = table.column_names.index("scientific_name")
+    table = table.set_column(position, "scientific_name", pa.array(names, pa.string()))
     pa.csv.write_csv(table, file, pa.csv.WriteOptions(quoting_style="needed"))
 
 

@@ -77,18 +77,19 @@ def adopt(
     """
     name = fingerprint("snapshot", tables={file: contents[file].sha256 for file in FILES})
     folder = folder_of(name)
-    marker = _marker(store, name)
-    if marker is None:
-        marker = {
-            "bytes": sum(contents[file].bytes for file in FILES),
-            "files": {file: {"sha256": contents[file].sha256, "bytes": contents[file].bytes} for file in FILES},
-            "publications": [],
-        }
-        _place(store, tables, folder)
+    there = _marker(store, name)
+    marker = there or {
+        "bytes": sum(contents[file].bytes for file in FILES),
+        "files": {file: {"sha256": contents[file].sha256, "bytes": contents[file].bytes} for file in FILES},
+        "publications": [],
+    }
     marker["fetched_at"] = datetime.now(UTC).isoformat(timespec="seconds")
     others = [publication for publication in marker["publications"] if publication != _publication(source, seen)]
     marker["publications"] = [*others, _publication(source, seen)][-_REMEMBERED:]
-    store.write_json(f"{folder}/{MARKER}", marker)
+    if there is None:
+        _place(store, tables, folder, marker)
+    else:
+        store.write_json(f"{folder}/{MARKER}", marker)
     return FetchedSnapshot(name, folder, dict(seen), marker["bytes"])
 
 
@@ -147,16 +148,19 @@ def _clean_incoming(root: Path | None) -> None:
             logger.info("deleted what a fetch left behind in %s", folder)
 
 
-def _place(store: Store, tables: Path, folder: str) -> None:
+def _place(store: Store, tables: Path, folder: str, marker: Mapping[str, Any]) -> None:
+    """Make the files a snapshot of the store: in a local one with a single rename, elsewhere with the marker last."""
     store.delete(folder, recursive=True)  # without a marker it was never complete
     if not store.is_local:
         for file in FILES:
             store.fs.makedirs(store.path(folder), exist_ok=True)
             store.fs.put_file(str(tables / file), store.path(folder, file))
+        store.write_json(f"{folder}/{MARKER}", marker)
         return
     for file in FILES:
         with (tables / file).open("rb") as written:
             os.fsync(written.fileno())
+    Store(tables).write_json(MARKER, marker)
     target = Path(store.path(folder))
     target.parent.mkdir(parents=True, exist_ok=True)
     tables.rename(target)

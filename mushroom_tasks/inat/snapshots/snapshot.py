@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from mushroom_tasks.disk import DiskUsage
 from mushroom_tasks.errors import SourceChanged
 from mushroom_tasks.inat.snapshots.archive import unpack
 from mushroom_tasks.inat.snapshots.gzip_check import Content
@@ -27,7 +28,7 @@ from mushroom_tasks.inat.snapshots.partial import PartialFile, held
 from mushroom_tasks.inat.snapshots.receiving import Receive
 from mushroom_tasks.inat.snapshots.shelf import FetchedSnapshot, adopt, clean, folder_of, incoming_root, known
 from mushroom_tasks.inat.snapshots.sources import Source, Validators, open_source, persistently
-from mushroom_tasks.inat.snapshots.space import DiskUsage, require_space
+from mushroom_tasks.inat.snapshots.space import require_space
 from mushroom_tasks.inat.tables import FILES
 from mushroom_tasks.progress import Progress
 from mushroom_tasks.settings import SourceSettings

@@ -6,31 +6,16 @@ require_space(folder, need=33_000_000_000, what="the snapshot")
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
+from mushroom_tasks.disk import RESERVE, DiskUsage, free_bytes
 from mushroom_tasks.errors import StorageFull
 from mushroom_tasks.progress import size
-
-RESERVE = 256 << 20  # bytes that stay free: a full disk stops databases and logs as well
-
-
-class Usage(Protocol):
-    """What `shutil.disk_usage` returns."""
-
-    @property
-    def free(self) -> int:
-        """Bytes that are free."""
-
-
-DiskUsage = Callable[[Path], Usage]
 
 
 def require_space(folder: Path, need: int, what: str, disk_usage: DiskUsage = shutil.disk_usage) -> None:
     """Raise StorageFull where the disk of `folder` has not `need` bytes free, and a small reserve."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    free = disk_usage(existing).free
+    existing, free = free_bytes(folder, disk_usage)
     if need and free < need + RESERVE:
         raise StorageFull(
             f"{what} needs {size(need + RESERVE)} ({need + RESERVE} bytes) below {existing}, where {size(free)} "

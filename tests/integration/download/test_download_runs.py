@@ -77,7 +77,9 @@ def test_download__goes_on_after_it_was_killed(bucket: Bucket, store: Store) -> 
     )
     process = subprocess.Popen([sys.executable, "-c", program, bucket.address, store.root])
     deadline = time.monotonic() + 60
-    while len(bucket.requests) < 12 and time.monotonic() < deadline:
+    while len(bucket.requests) < 12:
+        assert process.poll() is None
+        assert time.monotonic() < deadline, f"{len(bucket.requests)} requests in a minute"
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +47,13 @@ TAXA = [
     (32, "1/10", 10, "species", "Boletus edulis", False),
     (41, "1/10", 10, "species", "Clitocybe nuda", True),
     (51, "1/99", 10, "species", "Clitocybe nuda", True),
+    (61, "1/10/20", 10, "species", "Amanita vetusta", False),
+    (62, "1/10/20/61", 5, "variety", "Amanita vetusta alba", True),
+    (63, "1/10/20", 10, "hybrid", "Amanita mixta", True),
+    (64, "1/10", 20, "genushybrid", "Amanitoboletus", True),
+    (65, "1/10/20", 11, "complex", "Amanita rubescens", True),
+    (66, "1/10/20/65", 10, "species", "Amanita orsonii", True),
+    (67, "1/10/20/21", 10, "hybrid", "Boletus edulis", True),
 ]
 
 
@@ -167,8 +175,53 @@ def test_import_photos__names_of_the_snapshot_have_its_ids_and_taxonomy(settings
 
 
 def test_lineages_of_names__reads_names_as_people_write_them(loaded: Engine) -> None:
-    found = lineages_of_names(loaded, ["AMANITA MUSCARIA", "Amanita", "Nobody known", "Clitocybe nuda"])
-    assert {name: entry["taxon_id"] for name, entry in found.items()} == {"AMANITA MUSCARIA": 21, "Amanita": 20}
+    found = lineages_of_names(loaded, ["AMANITA MUSCARIA", "Nobody known", "Clitocybe nuda"])
+    assert {name: entry["taxon_id"] for name, entry in found.items()} == {"AMANITA MUSCARIA": 21}
+
+
+def test_lineages_of_names__knows_each_spelling_of_a_name(loaded: Engine) -> None:
+    spellings = ["Amanita Muscaria", "Amanita muscaria", "AMANITA MUSCARIA"]
+    found = lineages_of_names(loaded, spellings)
+    assert {name: entry["taxon_id"] for name, entry in found.items()} == dict.fromkeys(spellings, 21)
+
+
+@pytest.mark.usefixtures("loaded")
+def test_import_photos__spellings_of_a_name_are_one_class(settings: Settings, tmp_path: Path) -> None:
+    folder = herbarium(tmp_path / "photos")
+    for number in range(6):
+        write(folder, f"Amanita_Muscaria/{number}.jpg", photo(500 + number))
+        write(folder, f"Clitocybe_Nuda/{number}.jpg", photo(600 + number))  # unknown: two taxa are called so
+    imported = from_folder(settings, folder)
+    selection, _, species = tables(settings, imported)
+    assert Counter(row["scientific_name"] for row in selection) == {
+        "Amanita muscaria": 18, "Boletus edulis": 12, "Clitocybe nuda": 18,
+    }  # fmt: skip
+    assert imported.species == len(species) == len({row["taxon_id"] for row in selection}) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "taxon_id"),
+    [
+        ("Amanita", 20),
+        ("Amanita rubescens", 65),
+        ("Amanita orsonii", 66),
+        ("Amanita muscaria guessowii", 21),
+        ("Boletus edulis", 31),  # neither the inactive species nor the hybrid of that name
+        ("Amanita vetusta", None),
+        ("Amanita vetusta alba", None),
+        ("Amanita mixta", None),
+        ("Amanitoboletus", None),
+    ],
+    ids=[
+        "genus", "complex", "species of a complex", "variety", "several, one counts", "inactive",
+        "below an inactive species", "hybrid", "hybrid of genera",
+    ],
+)  # fmt: skip
+def test_lineages_of_names__counts_for_the_species_that_a_selection_would(
+    loaded: Engine, name: str, taxon_id: int | None
+) -> None:
+    found = lineages_of_names(loaded, [name])
+    assert {name: entry["taxon_id"] for name, entry in found.items()} == ({name: taxon_id} if taxon_id else {})
 
 
 # --- the same rules as in SQL

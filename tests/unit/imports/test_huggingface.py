@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import os
 import subprocess
 import sys
+import tarfile
+import zipfile
 from collections import Counter
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from photo_folder import SPECIES, photo, write
 
 from mushroom_tasks.errors import ImportFailed, PhotoError
 from mushroom_tasks.imports.huggingface import Columns, HuggingFaceSource
 from mushroom_tasks.imports.item import Item
+from mushroom_tasks.imports.own_files import own_address
 
 LIMIT = 1_000_000
 NAMES = sorted(SPECIES)
@@ -52,6 +59,43 @@ def row(number: int, **changes: object) -> dict:
         "licence": "cc-by-4.0",
         "day": "2024-09-01",
     } | changes
+
+
+def pack(folder: Path, kind: str, data: bytes) -> Path:
+    """An archive of one photo, a.jpg."""
+    if kind == "gzip":
+        return write(folder, "a.jpg.gz", gzip.compress(data))
+    held = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(held, "w") as archive:
+            archive.writestr("a.jpg", data)
+    else:
+        with tarfile.open(fileobj=held, mode="w") as archive:
+            member = tarfile.TarInfo("a.jpg")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return write(folder, f"photos.{kind}", held.getvalue())
+
+
+def items_at(folder: Path, *addresses: str) -> list[Item]:
+    """The items of a data set in that folder whose rows point to these addresses."""
+    import datasets
+
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("string")})
+    rows = [{"image": {"bytes": None, "path": address}, "label": "A b"} for address in addresses]
+    # to_parquet would put the files into the rows.
+    pq.write_table(datasets.Dataset.from_list(rows, features=features).data.table, folder / "rows.parquet")
+    write(folder, "README.md", b"---\nconfigs:\n- config_name: default\n  data_files: rows.parquet\n---\n")
+    return items(folder, label="label")
+
+
+def reasons(folder: Path, *addresses: str) -> list[str]:
+    found = []
+    for item in items_at(folder, *addresses):
+        with pytest.raises(PhotoError) as caught:
+            item.read()
+        found.append(caught.value.reason)
+    return found
 
 
 def test_items__of_parquet_files_with_splits_of_their_own(tmp_path: Path) -> None:
@@ -123,6 +167,106 @@ def test_items__a_row_cannot_point_to_a_file_of_this_machine(tmp_path: Path) -> 
         with pytest.raises(PhotoError) as caught:
             item.read()
         assert caught.value.reason == "not_a_file"
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "gzip"])
+def test_items__of_members_of_the_data_set_s_archives(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "data"
+    packed = pack(folder, kind, photo(1))
+    addresses = [f"{kind}://a.jpg::{packed}", f"{kind}://a.jpg::file://{packed}", f"{kind}://a.jpg::{packed.name}"]
+    for item in items_at(folder, *addresses):
+        assert item.read() == photo(1)
+    outside = packed.rename(tmp_path / packed.name)
+    assert reasons(folder, f"{kind}://a.jpg::{outside}", f"{kind}://a.jpg::{packed}") == ["not_a_file", "missing"]
+
+
+def test_items__a_data_set_s_own_files_may_be_named_in_several_ways(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    own = write(folder, "photos/a.jpg", photo(1))
+    (folder / "link.jpg").symlink_to(own)
+    for item in items_at(folder, str(own), f"file://{own}", "photos/a.jpg", str(folder / "link.jpg")):
+        assert item.read() == photo(1)
+
+
+def test_items__a_row_leads_to_no_file_but_the_data_set_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "data"
+    own, secret = write(folder, "a.jpg", photo(1)), write(tmp_path, "secret.jpg", photo(2))
+    packed = pack(folder, "zip", photo(1))
+    (folder / "out.jpg").symlink_to(secret)
+    (folder / "circle.jpg").symlink_to(folder / "circle.jpg")
+    monkeypatch.chdir(tmp_path)
+    assert reasons(
+        folder,
+        f"file://{secret}::{own}",
+        f"{secret}::{own}",
+        f"file://{secret}::zip://a.jpg::{packed}",
+        f"zip://a.jpg::file://{secret}::{packed}",
+        f"simplecache::{own}",
+        f"filecache://{secret}::{own}",
+        f"ZIP://a.jpg::{packed}",
+        f"zip://::{packed}",
+        f"{own}::",
+        str(folder / ".." / "secret.jpg"),
+        "../secret.jpg",
+        str(folder / "out.jpg"),
+        f"zip://a.jpg::{folder / 'out.jpg'}",
+        str(folder),
+        f"hf://datasets/owner/name/{own}",
+    ) == ["not_a_file"] * 14 + ["missing"]
+    # Neither of the directory that we are in, nor somebody's home.
+    assert reasons(folder, "secret.jpg", "~/secret.jpg", str(folder / "circle.jpg")) == [
+        "missing",
+        "missing",
+        "unreadable",
+    ]
+
+
+def test_items__pipes_and_devices_are_bad_items(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "zero.jpg").symlink_to("/dev/zero")
+    addresses = [str(folder / "pipe.jpg"), f"zip://a.jpg::{folder / 'pipe.jpg'}", str(folder / "zero.jpg"), "/dev/zero"]
+    assert reasons(folder, *addresses) == ["not_a_file"] * 4
+
+
+def test_items__damaged_archives_are_bad_items(tmp_path: Path) -> None:
+    folder, whole = tmp_path / "data", tmp_path / "data" / "whole"
+    assert reasons(folder, *(f"{kind}://b.jpg::{pack(whole, kind, photo(1))}" for kind in ("zip", "tar"))) == [
+        "missing", "missing",
+    ]  # fmt: skip
+    packed = {kind: pack(folder, kind, photo(1)) for kind in ("zip", "tar", "gzip")}
+    for path in packed.values():
+        path.write_bytes(path.read_bytes()[:600])
+    assert reasons(folder, *(f"{kind}://a.jpg::{path}" for kind, path in packed.items())) == ["unreadable"] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "is_own"),
+    [
+        ("owner/name", "hf://datasets/owner/name/a.jpg", True),
+        ("owner/name", "hf://datasets/owner/name@0a1b/train/a.jpg", True),
+        ("owner/name", "hf://datasets/owner/name@refs%2Fconvert%2Fparquet/a.jpg", True),
+        ("owner/name", "zip://a.jpg::hf://datasets/owner/name@0a1b/x.zip", True),
+        ("owner/name", "gzip://a::tar://a.gz::hf://datasets/owner/name@0a1b/x.tar", True),
+        ("name", "hf://datasets/name@0a1b/a.jpg", True),
+        ("name", "hf://datasets/name/other/a.jpg", False),
+        ("owner/name", "hf://datasets/owner/names/a.jpg", False),
+        ("owner/n.me", "hf://datasets/owner/name/a.jpg", False),
+        ("owner/name", "hf://owner/name/a.jpg", False),
+        ("owner/name", "hf://datasets/owner/name@0a1b/../../../other/secret/a.jpg", False),
+        ("owner/name", "hf://datasets/owner/name@%2E%2E%2F%2E%2E/a.jpg", False),
+        ("owner/name", "file:///etc/hostname::hf://datasets/owner/name/a.jpg", False),
+        ("owner/name", "/etc/hostname::hf://datasets/owner/name/a.jpg", False),
+        ("owner/name", "zip://a::file:///x.zip::hf://datasets/owner/name/a.jpg", False),
+        ("owner/name", "https://evil.example/hf://datasets/owner/name/a.jpg", False),
+        ("owner/name", "hf://datasets/owner/name/a.jpg::file:///etc/hostname", False),
+        ("owner/name", "\nhf://datasets/owner/name/a.jpg", False),
+        ("owner/name", "/etc/hostname", False),
+    ],
+)
+def test_own_address__of_a_data_set_at_the_hub(name: str, address: str, is_own: bool) -> None:
+    assert own_address(address, name, None) == (address if is_own else None)
 
 
 def test_items__larger_photos_than_allowed_are_bad_items(tmp_path: Path) -> None:

@@ -117,6 +117,11 @@ def test_take__one_content_with_two_labels_is_in_dispute(store: Store) -> None:
     assert "Boletus edulis" in found.failures[0].detail
 
 
+def test_take__one_name_in_upper_and_lower_case_is_no_dispute(store: Store) -> None:
+    found = take([item("a.jpg", photo(1), "Boletus edulis"), item("b.jpg", photo(1), "Boletus Edulis")], store, TERMS)
+    assert (len(found.photos), found.failures, found.duplicates) == (1, [], 1)
+
+
 def test_take__again_writes_nothing_but_mends_what_is_damaged(store: Store) -> None:
     items = [item(f"{n}.jpg", photo(n)) for n in range(5)]
     first = take(items, store, TERMS, small_side=32)

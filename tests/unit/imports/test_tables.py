@@ -16,12 +16,12 @@ from mushroom_tasks.identifiers import is_own, own_id
 from mushroom_tasks.imports.intake import Failure, Intake, Photo
 from mushroom_tasks.imports.item import Item
 from mushroom_tasks.imports.splitting import SplitShares
-from mushroom_tasks.imports.tables import downloads_table, plain_taxon, selection_table
+from mushroom_tasks.imports.tables import downloads_table, plain_taxa, selection_table
 from mushroom_tasks.manifests import DOWNLOADS, SELECTION
 
 SHARES = SplitShares(1, 0.15, 0.15)
 NAMES = ("Amanita muscaria", "Boletus edulis")
-TAXA = {name: plain_taxon(name) for name in NAMES}
+TAXA = plain_taxa(NAMES)
 
 
 def taken(number: int, species: str = NAMES[0], **said: object) -> Photo:
@@ -96,7 +96,7 @@ def test_selection_table__labels_of_one_taxon_become_one_class() -> None:
 
 def test_selection_table__leaves_out_species_that_cannot_be_learned(caplog: pytest.LogCaptureFixture) -> None:
     rare, unseen = "Rarus rarus", "Unus unus"
-    taxa = {**TAXA, rare: plain_taxon(rare), unseen: plain_taxon(unseen)}
+    taxa = plain_taxa([*NAMES, rare, unseen])
     photos = [*both(), taken(900, rare), *(taken(910 + n, unseen, split="test") for n in range(6))]
     with caplog.at_level(logging.WARNING):
         table = selection_table(photos, taxa, SHARES, 5)
@@ -123,11 +123,30 @@ def test_downloads_table__holds_the_photos_and_what_was_bad() -> None:
 
 def test_downloads_table__has_no_photo_of_species_that_were_left_out() -> None:
     found = Intake([*both(), taken(900, "Rarus rarus")], [], 0)
-    selection = selection_table(found.photos, {**TAXA, "Rarus rarus": plain_taxon("Rarus rarus")}, SHARES, 5)
+    selection = selection_table(found.photos, plain_taxa([*NAMES, "Rarus rarus"]), SHARES, 5)
     assert downloads_table(found, selection)["photo_id"].to_pylist() == selection["photo_id"].to_pylist()
 
 
-def test_plain_taxon__is_an_entry_like_any_other(tmp_path: Path) -> None:
-    entry = plain_taxon("Amanita muscaria")
+@pytest.mark.parametrize(
+    ("names", "called"),
+    [
+        (["Amanita Muscaria", "Amanita muscaria"], "Amanita muscaria"),
+        (["Amanita muscaria", "AMANITA MUSCARIA", "AMANITA MUSCARIA"], "AMANITA MUSCARIA"),
+    ],
+)
+def test_plain_taxa__spellings_in_upper_and_lower_case_are_one_species(names: list[str], called: str) -> None:
+    found = plain_taxa([*names, "Boletus edulis"])
+    assert plain_taxa(["Boletus edulis", *reversed(names)]) == found
+    assert set(found) == {*names, "Boletus edulis"}
+    assert {found[name]["scientific_name"] for name in names} == {called}
+    assert {found[name]["taxonomy"][-1]["name"] for name in names} == {called}
+    # The id is the same however most photos spell it.
+    assert {found[name]["taxon_id"] for name in names} == {
+        plain_taxa(["amanita muscaria"])["amanita muscaria"]["taxon_id"]
+    }
+
+
+def test_plain_taxa__are_entries_like_any_other(tmp_path: Path) -> None:
+    entry = plain_taxa(["Amanita muscaria"])["Amanita muscaria"]
     assert is_own(entry["taxon_id"])
     assert entry["taxonomy"] == [{"taxon_id": entry["taxon_id"], "rank": "species", "name": "Amanita muscaria"}]

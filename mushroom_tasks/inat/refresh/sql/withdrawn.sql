@@ -1,6 +1,5 @@
--- The photos that are published no more, as they are after this load: those known before that did not come back, and
--- those that the last load had and this one has not, on any observation. Taken from `compared` (see compare.sql), so a
--- load of other roots, which leaves out photos that are still published, withdraws none.
+-- The photos that are published no more, as far as they were known before this load: those that did not come back.
+-- withdrawn_now.sql adds those that this load misses.
 CREATE TABLE incoming.withdrawn_photos (LIKE withdrawn_photos INCLUDING DEFAULTS INCLUDING STORAGE);
 INSERT INTO incoming.withdrawn_photos
 SELECT photo_id, extension, snapshot_id

@@ -9,7 +9,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mushroom_tasks.photos.arrays import array, mask
+from mushroom_tasks.arrays import array, mask
 
 
 @settings(deadline=None)  # pa.array imports pandas
@@ -38,7 +38,7 @@ def test_download__runs_without_pandas() -> None:
 import sys, tempfile, pyarrow as pa
 from pathlib import Path
 from mushroom_tasks.manifests import DOWNLOADS, manifest_writer, read_batches
-from mushroom_tasks.photos.arrays import array
+from mushroom_tasks.arrays import array
 from mushroom_tasks.photos.download import download_batches
 from mushroom_tasks.photos.merging import merged
 from mushroom_tasks.settings import DownloadSettings
