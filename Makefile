@@ -43,7 +43,7 @@ bench: install ## every benchmark at a small size, a few minutes: ours beside it
 	python benchmarks/refresh.py --observations 100000 --photos 2000
 	python benchmarks/report.py $(DATA_BENCHMARKS)
 
-bench-data: install ## the benchmarks of the data-set half at full size, about 20 minutes, 8 GB below /tmp
+bench-data: install ## the benchmarks of the data-set half at full size, about 40 minutes, 10 GB below /tmp
 	for name in $(DATA_BENCHMARKS); do python benchmarks/$$name.py || exit 1; done
 	python benchmarks/report.py $(DATA_BENCHMARKS)
 
