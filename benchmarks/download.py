@@ -31,7 +31,7 @@ from peers import IMG2DATASET
 from PIL import Image
 from report import Row, at_least, at_most, beside, in_turns, report, require_same
 
-from mushroom_tasks.photos.keeping import SMALL_QUALITY
+from mushroom_tasks.imaging import SMALL_QUALITY
 
 PROGRAMS = Path(__file__).with_name("programs")
 CONNECTIONS = 32

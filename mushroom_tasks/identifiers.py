@@ -23,6 +23,11 @@ def own_id(kind: str, text: str) -> int:
     return FIRST_OWN_ID + (int.from_bytes(digest[:8], "big") >> 12)
 
 
+def folder_number(photo_id: int) -> str:
+    """Return the name of the folder, of 1,000, that the store keeps a photo in: none grows too large to list."""
+    return f"{photo_id % 1000:03d}"
+
+
 def is_own(number: int) -> bool:
     """Tell whether an id is one of `own_id`, and so means nothing at iNaturalist."""
     return number >= FIRST_OWN_ID

@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from mushroom_tasks.errors import PhotoError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
+SMALL_QUALITY = 90  # JPEG quality of smaller copies: what it takes away, a resize for training hides
 MAX_PIXELS = 89_000_000  # just below where Pillow itself begins to warn
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _ORIENTATION = 0x0112  # EXIF tag
@@ -69,7 +70,7 @@ def header(data: bytes, *, max_pixels: int = MAX_PIXELS) -> tuple[str, int, int]
     return _name(image), width, height
 
 
-def smaller(data: bytes, side: int, *, quality: int, max_pixels: int = MAX_PIXELS) -> bytes | None:
+def smaller(data: bytes, side: int, *, quality: int = SMALL_QUALITY, max_pixels: int = MAX_PIXELS) -> bytes | None:
     """Return a copy whose shorter side has `side` pixels, as an upright RGB JPEG; None where it is no larger anyway.
 
     Cheap: a JPEG is decoded at the smallest scale that is still large enough. Raises PhotoError as `decode` does.

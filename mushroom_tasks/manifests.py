@@ -7,8 +7,9 @@ of another type is an error, not a surprise three stages later.
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -74,8 +75,9 @@ def embeddings_schema(features: int) -> pa.Schema:
     )
 
 
-_STORED = ("path", "sha256", "bytes", "width", "height", "format", "small_path", "small_sha256")
-_DOWNLOADED = [DOWNLOADS.field(name) for name in _STORED]
+STORED = ("path", "sha256", "bytes", "width", "height", "format", "small_path", "small_sha256")
+OBTAINED = ("photo_id", "sha256", "small_sha256")  # what tells one download of a selection from another
+_DOWNLOADED = [DOWNLOADS.field(name) for name in STORED]
 PRUNED = pa.schema(
     [
         *SELECTION,
@@ -97,6 +99,29 @@ def for_learning(table: pa.Table) -> pa.Table:
         read = pc.coalesce(table[f"small_{name}"], table[name])
         table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), read)
     return table
+
+
+class ContentHash:
+    """A checksum of the values of some columns, of rows that come in pieces; the same on every machine."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self._columns = {name: hashlib.sha256() for name in columns}
+
+    def add(self, rows: pa.RecordBatch | pa.Table) -> None:
+        """Add more rows; how they are cut into pieces does not matter."""
+        for name, column in self._columns.items():
+            column.update("".join(f"{value!r}\n" for value in rows[name].to_pylist()).encode())
+
+    def hexdigest(self) -> str:
+        """Return the checksum of what was added so far."""
+        return " ".join(f"{name} {column.hexdigest()}" for name, column in self._columns.items())
+
+
+def content_hash(table: pa.Table, columns: Sequence[str]) -> str:
+    """Return the checksum of a whole table."""
+    content = ContentHash(columns)
+    content.add(table)
+    return content.hexdigest()
 
 
 def write_manifest(store: Store, path: str, table: pa.Table, schema: pa.Schema, fingerprint: str) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import sys
 import urllib.request
 from collections import Counter
@@ -23,6 +22,7 @@ from pathlib import Path
 
 from aiohttp import web
 from inputs.photos import open_photos
+from inputs.serving import served
 
 from mushroom_tasks.sample.server import application
 
@@ -42,18 +42,8 @@ class Running:
 @contextmanager
 def bucket_server(bucket: Path, photos: Path) -> Iterator[Running]:
     """Serve a folder's metadata and photos made up for every id (see `inputs.photos`) until the block ends."""
-    home = Path(__file__).resolve().parents[1]
-    command = [sys.executable, "-m", "inputs.bucket_server", str(bucket), str(photos)]
-    process = subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        if not port:
-            raise SystemExit("the server of the bucket did not start")
-        yield Running(f"http://127.0.0.1:{port}")
-    finally:
-        process.kill()
-        process.wait()
+    with served("bucket_server", bucket, photos) as address:
+        yield Running(address)
 
 
 def counting(bucket: Path, photos: Path) -> web.Application:

@@ -19,8 +19,6 @@ import os
 import select
 import socket
 import struct
-import subprocess
-import sys
 import time
 import urllib.request
 from collections import Counter
@@ -30,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from inputs.photos import Pack, open_photos
+from inputs.serving import served
 
 FAULTS = ("429", "503", "reset", "truncated")
 _END = b"\r\n\r\n"
@@ -71,18 +70,8 @@ class Running:
 @contextmanager
 def photo_server(folder: Path, faults: float = 0.0) -> Iterator[Running]:
     """Serve the photos of a folder (see `inputs.photos`) on a free port of 127.0.0.1 until the block ends."""
-    command = [sys.executable, "-m", "inputs.photo_server", str(folder), "--faults", str(faults)]
-    home = Path(__file__).resolve().parents[1]
-    process = subprocess.Popen(command, cwd=home, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        if not port:
-            raise SystemExit("the server of the photos did not start")
-        yield Running(f"http://127.0.0.1:{port}")
-    finally:
-        process.kill()
-        process.wait()
+    with served("photo_server", folder, "--faults", faults) as address:
+        yield Running(address)
 
 
 class _Connection:

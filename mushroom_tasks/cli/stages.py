@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="One stage of the workflow by hand. Each prints its result as JSON.")
 
-Selection = Annotated[str, typer.Argument(help="Fingerprint that `mushroom stage select` printed.")]
+Selection = Annotated[str, typer.Argument(help="Fingerprint that `mushroom select` printed.")]
 Downloads = Annotated[str, typer.Argument(help="Fingerprint that `mushroom stage download` printed.")]
 Dataset = Annotated[str, typer.Argument(help="Fingerprint of the data set; see `mushroom datasets`.")]
 Shards = Annotated[int, typer.Option(min=1, max=64, help="Number of shards, worked off one after the other.")]
@@ -35,14 +35,6 @@ def ingest(
     settings = settings_from(workdir, overrides, source)
     fetched = stages.snapshot(settings, again=again)
     _show(stages.ingest(settings, fetched) if fetched.is_new else fetched)
-
-
-@app.command()
-def select(workdir: Workdir = None, overrides: Overrides = None) -> None:
-    """Select N photos of M species."""
-    from mushroom_tasks import stages
-
-    _show(stages.select(settings_from(workdir, overrides)))
 
 
 @app.command()

@@ -43,7 +43,7 @@ SPLITS = {
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 # What archives raise that are damaged, encrypted or packed in a way that Python cannot read.
 _DAMAGED = (RuntimeError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError)
-_INSTALL = "The library `datasets` is missing: pip install 'mobile-mushroom-classifier[huggingface]'."
+_INSTALL = "The library `datasets` is missing. Install the extra `huggingface`, see docs/imports.md."
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ run one after the other, or side by side, keep the limits together: 60 a minute 
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mushroom_tasks import __version__
+from mushroom_tasks.backoff import growing_pause, retry_after_seconds
 from mushroom_tasks.errors import ImportFailed, SourceUnreachable
 from mushroom_tasks.settings import ImportSettings
 
@@ -116,7 +116,7 @@ class INaturalistApi:
     def _answer(self, response: Any) -> dict[str, Any]:
         status = f"HTTP {response.status_code} {response.reason or ''}".rstrip()
         if response.status_code in _PASSING:
-            raise _Passing(status, _seconds(response.headers.get("Retry-After", "")))
+            raise _Passing(status, retry_after_seconds(response.headers.get("Retry-After", "")))
         if response.status_code != 200:
             raise ImportFailed(f"{self._settings.api_url} refused {response.url}: {status}: {response.text[:200]!r}")
         try:
@@ -137,9 +137,4 @@ class _Passing(Exception):
 
 
 def _pause(tries: int, retry_after: float) -> float:
-    growing = FIRST_PAUSE * 2.0 ** (tries - 1) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, guards nothing
-    return min(max(growing, retry_after), LONGEST_PAUSE)
-
-
-def _seconds(retry_after: str) -> float:
-    return float(retry_after) if retry_after.strip().isdecimal() else 0.0
+    return min(max(growing_pause(tries, FIRST_PAUSE, LONGEST_PAUSE, jitter=0.2), retry_after), LONGEST_PAUSE)

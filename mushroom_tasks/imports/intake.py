@@ -23,7 +23,7 @@ from pathlib import Path
 from mushroom_tasks import imaging
 from mushroom_tasks.errors import PhotoError
 from mushroom_tasks.escaping import plain
-from mushroom_tasks.identifiers import own_id
+from mushroom_tasks.identifiers import folder_number, own_id
 from mushroom_tasks.imports.item import Item
 from mushroom_tasks.imports.licenses import license_code
 from mushroom_tasks.manifests import SPLITS
@@ -34,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 FOLDER = "photos/imported"
 _EXTENSIONS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif"}
-_SMALL_QUALITY = 90  # as of downloaded photos: what it takes away, a resize for training hides
 _NO_CREDIT_NEEDED = ("CC0", "PD")
 _SPLIT_ORDER = {split: number for number, split in enumerate(reversed(SPLITS))}  # the test split keeps its photos
 
@@ -154,7 +153,7 @@ def _keep(item: Item, store: Store, code: str, credit: str, small_side: int) -> 
 
 
 def _keep_small(data: bytes, photo_id: int, store: Store, side: int) -> tuple[str | None, str | None]:
-    copy = imaging.smaller(data, side, quality=_SMALL_QUALITY) if side else None
+    copy = imaging.smaller(data, side) if side else None
     if copy is None:
         return None, None
     path = f"{FOLDER}-{side}/{_place(photo_id)}.jpg"
@@ -164,7 +163,7 @@ def _keep_small(data: bytes, photo_id: int, store: Store, side: int) -> tuple[st
 
 
 def _place(photo_id: int) -> str:
-    return f"{photo_id % 1000:03d}/{photo_id}"
+    return f"{folder_number(photo_id)}/{photo_id}"
 
 
 def _read(store: Store, path: str) -> bytes | None:

@@ -28,11 +28,11 @@ from mushroom_tasks.imports.splitting import SplitShares, split_of
 from mushroom_tasks.manifests import SELECTION
 from mushroom_tasks.progress import Progress
 from mushroom_tasks.settings import SelectionSettings
+from mushroom_tasks.settings.selection import LEAST_SPECIES
 
 logger = logging.getLogger(__name__)
 
 MOST_SPECIES, MOST_PHOTOS = 50, 500  # beyond, the open data are faster, and meant for it
-LEAST_SPECIES = 2  # nothing can be told apart with fewer
 PER_PAGE = 200  # the most that the API gives
 STRETCH = 50_000_000  # ids of observations; there were 330 million in 2026
 _MOST_PAGES = 20  # of one species, one after the other

@@ -19,11 +19,11 @@ from mushroom_tasks.errors import ImportFailed
 from mushroom_tasks.identifiers import own_id
 from mushroom_tasks.imports.intake import Intake, Photo
 from mushroom_tasks.imports.splitting import SplitShares, split_of
-from mushroom_tasks.manifests import DOWNLOADS, SELECTION
+from mushroom_tasks.manifests import DOWNLOADS, SELECTION, STORED
+from mushroom_tasks.settings.selection import LEAST_SPECIES
 
 logger = logging.getLogger(__name__)
 
-LEAST_SPECIES = 2  # nothing can be told apart with fewer
 _JUDGED_BY = frozenset(("validation", "test"))
 Taxa = Mapping[str, Mapping[str, Any]]
 
@@ -85,9 +85,8 @@ def selection_table(photos: Sequence[Photo], taxa: Taxa, shares: SplitShares, le
 def downloads_table(found: Intake, selection: pa.Table) -> pa.Table:
     """Return a table of schema `manifests.DOWNLOADS`: the selected photos as ok, the bad items as failed."""
     chosen = set(selection["photo_id"].to_pylist())
-    stored = ("path", "sha256", "bytes", "width", "height", "format", "small_path", "small_sha256")
     rows: list[dict[str, Any]] = [
-        {"photo_id": photo.photo_id, "status": "ok", **{name: getattr(photo, name) for name in stored}}
+        {"photo_id": photo.photo_id, "status": "ok", **{name: getattr(photo, name) for name in STORED}}
         for photo in found.photos
         if photo.photo_id in chosen
     ]

@@ -15,8 +15,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import NoReturn, Protocol
 from urllib.parse import urlsplit
@@ -25,6 +23,7 @@ from urllib.request import getproxies, proxy_bypass
 import aiohttp
 
 from mushroom_tasks import __version__
+from mushroom_tasks.backoff import retry_after_seconds
 from mushroom_tasks.errors import PhotoError, SourceUnreachable
 from mushroom_tasks.photos import pacing
 from mushroom_tasks.photos.pacing import Host
@@ -226,7 +225,7 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
     if response.status in _GONE:
         raise PhotoError("missing", status)
     if response.status in _REFUSING:
-        raise _Refused(status, _seconds(response.headers.get("Retry-After", "")))
+        raise _Refused(status, retry_after_seconds(response.headers.get("Retry-After", "")))
     if response.status in _PASSING:
         raise _Passing("http_error", status)
     if response.status != 200:
@@ -258,14 +257,3 @@ def _proxy(address: str) -> str | None:
     if not parts.hostname or proxy_bypass(parts.hostname):
         return None
     return getproxies().get(parts.scheme)
-
-
-def _seconds(retry_after: str) -> float:
-    """Return the seconds that a Retry-After header asks for (a number or an HTTP date), 0 where it is neither."""
-    if retry_after.strip().isdecimal():
-        return float(retry_after)
-    try:
-        at = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return 0.0
-    return max((at.astimezone(UTC) - datetime.now(UTC)).total_seconds(), 0.0)

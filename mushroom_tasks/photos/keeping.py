@@ -17,7 +17,6 @@ from mushroom_tasks.photos.store import PhotoStore, small_path
 from mushroom_tasks.photos.wanted import Photo
 from mushroom_tasks.settings import DownloadSettings
 
-SMALL_QUALITY = 90  # JPEG quality of smaller copies: what it takes away, a resize for training hides
 _BRIEF = 1 << 18  # bytes that are hashed, looked through and written in less than a millisecond
 _JPEG = b"\xff\xd8"
 
@@ -78,7 +77,7 @@ class Shelf:
 
     def _check(self, path: str, photo_id: int, data: bytes) -> tuple[Photo, bytes | None]:
         with self._decoders:
-            small = imaging.smaller(data, self._side, quality=SMALL_QUALITY) if self._side else None
+            small = imaging.smaller(data, self._side) if self._side else None
             found = imaging.header(data) if small else _probe(data)
         photo = _photo(path, data, found)
         if small is None:

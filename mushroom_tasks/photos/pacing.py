@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 
+from mushroom_tasks.backoff import growing_pause
 from mushroom_tasks.errors import SourceUnreachable
 
 logger = logging.getLogger(__name__)
@@ -28,11 +28,8 @@ _BURST = 0.05  # seconds' worth of requests that may come at once: a late wake-u
 
 
 def pause(tries: int) -> float:
-    """Return the seconds to wait after so many tries: growing, bounded and jittered.
-
-    Jitter, because connections that were refused together should not come back together.
-    """
-    return min(FIRST_PAUSE * 2.0 ** min(tries - 1, 20), LONGEST_PAUSE) * random.uniform(0.5, 1.5)  # noqa: S311
+    """Return the seconds to wait after so many tries of one photo, or so many probes of a host."""
+    return growing_pause(tries, FIRST_PAUSE, LONGEST_PAUSE)
 
 
 class RateLimit:

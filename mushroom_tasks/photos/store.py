@@ -20,6 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mushroom_tasks.errors import PhotoError
+from mushroom_tasks.identifiers import folder_number
 from mushroom_tasks.settings import PhotoSize
 from mushroom_tasks.storage import Store, full_disk_named
 
@@ -44,11 +45,6 @@ def photo_path(size: PhotoSize, photo_id: int, extension: str) -> str:
 def small_path(size: PhotoSize, side: int, photo_id: int) -> str:
     """Return the path, relative to the store root, of a photo's JPEG copy with a shorter side of `side` pixels."""
     return f"{ROOT}/{size}-{side}/{folder_number(photo_id)}/{photo_id}.jpg"
-
-
-def folder_number(photo_id: int) -> str:
-    """Return the name of the folder, of 1,000, that holds a photo."""
-    return f"{photo_id % 1000:03d}"
 
 
 def are_stored(store: Store, paths: Iterable[str]) -> bool:

@@ -11,7 +11,8 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable
 
-from mushroom_tasks.photos.store import ROOT, folder_number
+from mushroom_tasks.identifiers import folder_number
+from mushroom_tasks.photos.store import ROOT
 from mushroom_tasks.storage import Store
 
 logger = logging.getLogger(__name__)

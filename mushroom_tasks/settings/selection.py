@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from mushroom_tasks.settings.section import Section
 
+LEAST_SPECIES = 2  # nothing can be told apart with fewer
 LICENSES = ("CC0", "CC-BY", "CC-BY-NC", "CC-BY-SA", "CC-BY-ND", "CC-BY-NC-SA", "CC-BY-NC-ND", "PD")
 
 # An id or a name; TOML and JSON give ids as numbers.
@@ -24,7 +25,7 @@ class SelectionSettings(Section):
     """N photos of M species."""
 
     species_count: int = Field(
-        500, ge=2, le=20_000, description="Species at the most; those with the most photos come first."
+        500, ge=LEAST_SPECIES, le=20_000, description="Species at the most; those with the most photos come first."
     )
     species: tuple[TaxonReference, ...] = Field(
         (),

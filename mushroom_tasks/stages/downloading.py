@@ -5,7 +5,6 @@ Manifests are read and written batch by batch: memory does not grow with the sel
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,12 +20,11 @@ from mushroom_tasks.photos.space import Need
 from mushroom_tasks.photos.store import are_stored
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages.artifacts import tracked_path
+from mushroom_tasks.stages.experiments import BUILD
 from mushroom_tasks.stages.results import DownloadResult, DownloadShardResult
 from mushroom_tasks.stages.shards import numbers, progress_folder
 from mushroom_tasks.storage import Store, fingerprint
 from mushroom_tasks.tracking import open_tracker
-
-EXPERIMENT = "dataset_build"
 
 # A mapped task that embeds costs seconds to start, and imports TensorFlow too: smaller shards do not pay.
 _MIN_PHOTOS_PER_EMBED = 2_000
@@ -73,12 +71,13 @@ def collect_downloads(settings: Settings, selection: str, shards: int) -> Downlo
     """
     store = Store(settings.store)
     parts = [_shard(settings, selection, number, shards) for number in range(shards)]
-    failures, content = Failures(), _Content()
+    # What was obtained, not from where, nor why the rest could not be had.
+    failures, content = Failures(), manifests.ContentHash(manifests.OBTAINED)
     for batch in _joined(store, parts):
         failures.add(batch)
         content.add(batch)
     check_failed_ratio(failures, settings.download.max_failed_ratio)
-    key = fingerprint("downloads", version=2, selection=selection, content=content.hexdigest())
+    key = fingerprint("downloads", version=3, selection=selection, content=content.hexdigest())
     path = f"downloads/{key}.parquet"
     if manifests.manifest_fingerprint(store, path) != key:
         # First, as the manifest is what says that this stage is done.
@@ -181,20 +180,6 @@ def _joined(store: Store, parts: list[_Shard]) -> Iterator[pa.RecordBatch]:
     return merged([manifests.read_batches(store, part.path, manifests.DOWNLOADS) for part in parts])
 
 
-class _Content:
-    """A checksum of what was obtained, not from where, nor why the rest could not be had."""
-
-    def __init__(self) -> None:
-        self._columns = {name: hashlib.sha256() for name in ("photo_id", "sha256", "small_sha256")}
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        for name, column in self._columns.items():
-            column.update("".join(f"{value}\n" for value in batch[name].to_pylist()).encode())
-
-    def hexdigest(self) -> str:
-        return " ".join(column.hexdigest() for column in self._columns.values())
-
-
 def _figures(store: Store, parts: list[_Shard]) -> Counter[str]:
     """Sum up what the last runs of the shards did; seconds are those that all of them took together."""
     figures: Counter[str] = Counter(dict.fromkeys(_FIGURES, 0))
@@ -214,7 +199,7 @@ def _log(settings: Settings, store: Store, selection: str, result: DownloadResul
     if earlier == metrics:
         return
     run = open_tracker(settings).run(
-        EXPERIMENT,
+        BUILD,
         key=f"download:{key}",
         name=f"download {selection[:6]}",
         tags={"selection": selection, "downloads": result.fingerprint, "source": settings.source},

@@ -9,7 +9,6 @@ each other in MLflow.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -159,7 +158,9 @@ def _write_selection(store: Store, table: pa.Table, entries: Sequence[dict[str, 
         {entry["taxon_id"]: entry for entry in entries if entry["taxon_id"] in used}.values(),
         key=lambda entry: str(entry["scientific_name"]),
     )
-    key = fingerprint("imported-selection", version=1, content=_content(table, table.schema.names), species=species)
+    key = fingerprint(
+        "imported-selection", version=2, content=manifests.content_hash(table, table.schema.names), species=species
+    )
     if manifests.manifest_fingerprint(store, _selection_path(key)) != key:
         # First, as the manifest is what says that this stage is done.
         store.write_json(f"selections/{key}.species.json", species)
@@ -169,17 +170,10 @@ def _write_selection(store: Store, table: pa.Table, entries: Sequence[dict[str, 
 
 def _write_downloads(store: Store, selection: str, table: pa.Table) -> str:
     """Write the downloads of a selection under the fingerprint of their content, which is returned."""
-    content = _content(table, ["photo_id", "sha256", "small_sha256"])
-    key = fingerprint("imported-downloads", version=1, selection=selection, content=content)
+    content = manifests.content_hash(table, manifests.OBTAINED)
+    key = fingerprint("imported-downloads", version=2, selection=selection, content=content)
     path = f"downloads/{key}.parquet"
     if manifests.manifest_fingerprint(store, path) != key:
         store.write_json(f"downloads/{key}.json", {"selection": selection})
         manifests.write_manifest(store, path, table, manifests.DOWNLOADS, key)
     return key
-
-
-def _content(table: pa.Table, columns: Sequence[str]) -> str:
-    digest = hashlib.sha256()
-    for column in columns:
-        digest.update(repr(table[column].to_pylist()).encode())
-    return digest.hexdigest()

@@ -24,11 +24,11 @@ from mushroom_tasks.inat.refresh.change_report import changes_page
 from mushroom_tasks.inat.refresh.changes import SPECIES_CHANGES, Changes, per_species
 from mushroom_tasks.inat.refresh.history import ROLLBACK
 from mushroom_tasks.settings import Settings
+from mushroom_tasks.stages.experiments import INGEST
 from mushroom_tasks.stages.results import IngestResult
 from mushroom_tasks.storage import Store, fingerprint
 from mushroom_tasks.tracking import open_tracker
 
-EXPERIMENT = "inat_ingest"
 _LOGGED = ("kept", "malformed", "duplicates")  # of each table's counts
 PAGE, PICTURE, TABLE, _MARKER = "changes.html", "changes.png", "changes.parquet", "load.json"
 
@@ -53,7 +53,7 @@ def address(store: Store, load: Snapshot) -> str | None:
 
 def track(settings: Settings, store: Store, load: Snapshot) -> None:
     """Log a load and its report to MLflow."""
-    run = open_tracker(settings).run(EXPERIMENT, key=_key(load), name=f"snapshot {load.fingerprint}")
+    run = open_tracker(settings).run(INGEST, key=_key(load), name=f"snapshot {load.fingerprint}")
     run.log_params({"source": load.source, "root_taxa": load.root_taxa, "ingest": settings.ingest.model_dump()})
     metrics = {f"rows_{name}/{table}": counts[name] for name in _LOGGED for table, counts in load.counts.items()}
     metrics |= {f"findings/{name}": count for name, count in load.findings.items()}

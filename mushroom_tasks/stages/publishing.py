@@ -17,13 +17,13 @@ from mushroom_tasks.photos.failures import PASSING
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages.artifacts import latest_marked, mark_latest, tracked_path
 from mushroom_tasks.stages.downloading import failures_by_reason
+from mushroom_tasks.stages.experiments import BUILD
 from mushroom_tasks.stages.results import BuildPlan, DatasetResult, SelectionResult, WithdrawalResult
 from mushroom_tasks.storage import Store
 from mushroom_tasks.tracking import Run, open_tracker
 
 logger = logging.getLogger(__name__)
 
-EXPERIMENT = "dataset_build"
 INATURALIST = "iNaturalist open data"
 
 
@@ -73,7 +73,7 @@ def publish(settings: Settings, dataset: str, origin: str = INATURALIST) -> Data
     if not store.exists(marker):
         _log_dataset(settings, store, published, chosen, changes)
         store.write_json(marker, published.counts)
-    mark_latest(store, published.fingerprint, choices(settings))
+    mark_latest(store, published.fingerprint, chosen)
     return DatasetResult(
         fingerprint=published.fingerprint,
         folder=published.folder,
@@ -151,7 +151,7 @@ def _log_dataset(
     changes: refresh.DatasetChanges | None,
 ) -> None:
     run = open_tracker(settings).run(
-        EXPERIMENT,
+        BUILD,
         key=published.fingerprint,
         name=f"data set {published.fingerprint}",
         tags={"dataset": published.fingerprint, "origin": str(published.inputs["origin"])},

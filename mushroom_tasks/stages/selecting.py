@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 
-import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Engine
 
@@ -20,6 +18,7 @@ from mushroom_tasks.inat.selecting.selection import Selection, choose
 from mushroom_tasks.inat.selecting.species_counts import SPECIES_COUNTS, write_csv
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages.artifacts import tracked_path
+from mushroom_tasks.stages.experiments import BUILD
 from mushroom_tasks.stages.results import SelectionResult
 from mushroom_tasks.stages.shards import numbers
 from mushroom_tasks.stages.species_table import as_text, species_table
@@ -27,8 +26,6 @@ from mushroom_tasks.storage import Store, fingerprint
 from mushroom_tasks.tracking import open_tracker
 
 logger = logging.getLogger(__name__)
-
-EXPERIMENT = "dataset_build"
 
 # A mapped task costs seconds to start: smaller shards do not pay.
 _MIN_PHOTOS_PER_SHARD = 250
@@ -99,8 +96,8 @@ def _make(engine: Engine, store: Store, latest: Snapshot, settings: Settings) ->
     selection = choose(engine, tuple(latest.root_taxa), settings.selection)
     key = fingerprint(
         "selection",
-        version=2,
-        content=_content(selection.photos),
+        version=3,
+        content=manifests.content_hash(selection.photos, manifests.SELECTION.names),
         root_taxa=latest.root_taxa,
         settings=settings.selection,
     )
@@ -118,16 +115,6 @@ def _make(engine: Engine, store: Store, latest: Snapshot, settings: Settings) ->
     return key
 
 
-def _content(table: pa.Table) -> str:
-    """Return the sha256 of every value of the table, the same on every machine and version of Arrow."""
-    digest = hashlib.sha256()
-    for name in manifests.SELECTION.names:
-        digest.update(f"{name}\n".encode())
-        for value in table[name].to_pylist():
-            digest.update(f"{value!r}\n".encode())
-    return digest.hexdigest()
-
-
 def _report(settings: Settings, store: Store, key: str) -> None:
     """Log the counts per species to the task's log, and once to MLflow."""
     species = manifests.read_manifest(store, _reported(key, "counts.parquet"), SPECIES_COUNTS)
@@ -136,9 +123,7 @@ def _report(settings: Settings, store: Store, key: str) -> None:
     marker = tracked_path(settings, "selections", key)
     if store.exists(marker):
         return
-    run = open_tracker(settings).run(
-        EXPERIMENT, key=f"selection:{key}", name=f"selection {key}", tags={"selection": key}
-    )
+    run = open_tracker(settings).run(BUILD, key=f"selection:{key}", name=f"selection {key}", tags={"selection": key})
     counts = {name: pc.sum(species[name]).as_py() for name in ("photos", "available", "selected")}
     taken = species.filter(pc.greater(species["selected"], 0))
     run.log_params({"selection": settings.selection.model_dump(mode="json")})

@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from itertools import accumulate
 
 from mushroom_tasks.settings import PhaseSettings
+from mushroom_tasks.stages.experiments import TRAIN
 from mushroom_tasks.stages.results import PlanResult
 from mushroom_tasks.tracking import Run, Tracker
-
-EXPERIMENT = "model_train"
 
 _METRIC_NAMES = {
     "accuracy": "train/accuracy",
@@ -25,9 +24,9 @@ _METRIC_NAMES = {
 def runs_of(tracker: Tracker, plan: PlanResult) -> tuple[Run, Run]:
     """Return the run of the whole training, and its child for the backbone."""
     tags = {"dataset": plan.dataset, "model": plan.model, "bundle": plan.bundle}
-    parent = tracker.run(EXPERIMENT, key=plan.model, name=f"training {plan.model}", tags=tags)
+    parent = tracker.run(TRAIN, key=plan.model, name=f"training {plan.model}", tags=tags)
     child = tracker.run(
-        EXPERIMENT,
+        TRAIN,
         key=f"{plan.model}/{plan.backbone}",
         name=f"{plan.backbone} {plan.model[:6]}",
         parent=parent,
@@ -79,7 +78,7 @@ class EpochLog:
     def _run(self, phase: str) -> Run:
         if phase not in self._phases:
             self._phases[phase] = self._tracker.run(
-                EXPERIMENT,
+                TRAIN,
                 key=f"{self._plan.model}/{self._plan.backbone}/{phase}",
                 name=f"{self._plan.backbone} {phase}",
                 parent=self._child,

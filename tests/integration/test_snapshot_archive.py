@@ -37,11 +37,6 @@ def bucket(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
 def server(bucket: Path) -> Iterator[Server]:
     server = Server(bucket)
     yield server

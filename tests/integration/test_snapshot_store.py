@@ -36,11 +36,6 @@ def bucket(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store")
-
-
-@pytest.fixture
 def remote() -> Iterator[Store]:
     store = Store(f"memory://{uuid.uuid4().hex}")
     yield store

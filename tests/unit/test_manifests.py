@@ -118,3 +118,14 @@ def test_pruned__has_what_a_data_set_promises() -> None:
     assert promised <= set(manifests.PRUNED.names)
     assert set(manifests.SELECTION.names) <= set(manifests.PRUNED.names)
     assert len(set(manifests.PRUNED.names)) == len(manifests.PRUNED.names)
+
+
+def test_content_hash__depends_on_the_values_and_not_on_how_they_are_cut() -> None:
+    table = pa.table({"photo_id": [1, 2, 3], "sha256": ["a", None, "c"]})
+    whole = manifests.content_hash(table, table.schema.names)
+    pieces = manifests.ContentHash(table.schema.names)
+    for start in range(3):
+        pieces.add(table.slice(start, 1))
+
+    assert pieces.hexdigest() == whole
+    assert manifests.content_hash(table.set_column(1, "sha256", pa.array(["a", "None", "c"])), ["sha256"]) not in whole

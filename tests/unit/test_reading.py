@@ -179,4 +179,5 @@ sys.exit("pandas" in sys.modules)
 def test_batches__do_without_pandas(tmp_path: Path) -> None:
     """Pyarrow imports it for trifles, which costs more than reading a million rows."""
     _reader(tmp_path, OBSERVATIONS, [OBSERVATION])
-    subprocess.run([sys.executable, "-c", _WITHOUT_PANDAS, str(tmp_path)], check=True)
+    done = subprocess.run([sys.executable, "-c", _WITHOUT_PANDAS, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -8,7 +8,7 @@ found.branches(["Boletales"])                                             # {473
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 from mushroom_tasks.errors import SelectionError
@@ -38,26 +38,30 @@ class Taxa:
 
         Raises SelectionError that lists every reference which means no loaded species, or several.
         """
-        found, refused = set[int](), list[str]()
-        for reference in references:
-            taxa = self._find(reference)
-            meant = {species_of[taxon.taxon_id] for taxon in taxa if taxon.taxon_id in species_of}
-            if len(meant) == 1:
-                found |= meant
-            else:
-                refused.append(self._explain(reference, taxa, meant))
-        _require(refused, setting)
-        return frozenset(found)
+        return self._each(
+            references,
+            lambda taxa: {species_of[taxon.taxon_id] for taxon in taxa if taxon.taxon_id in species_of},
+            setting,
+        )
 
     def branches(self, references: Iterable[str], setting: str) -> frozenset[int]:
         """Return the ids of the taxa that are meant, of any rank; of several with one name, the active one.
 
         Raises SelectionError that lists every reference which means no loaded taxon, or several.
         """
+        return self._each(
+            references,
+            lambda taxa: {taxon.taxon_id for taxon in taxa if taxon.active} or {taxon.taxon_id for taxon in taxa},
+            setting,
+        )
+
+    def _each(
+        self, references: Iterable[str], meant_by: Callable[[Sequence[TaxonRow]], set[int]], setting: str
+    ) -> frozenset[int]:
         found, refused = set[int](), list[str]()
         for reference in references:
             taxa = self._find(reference)
-            meant = {taxon.taxon_id for taxon in taxa if taxon.active} or {taxon.taxon_id for taxon in taxa}
+            meant = meant_by(taxa)
             if len(meant) == 1:
                 found |= meant
             else:

@@ -32,10 +32,10 @@ from mushroom_tasks.inat.selecting.species_counts import COUNTED, species_counts
 from mushroom_tasks.inat.taxonomy import TaxonRow, ancestors, species_of
 from mushroom_tasks.manifests import SELECTION
 from mushroom_tasks.settings import SelectionSettings
+from mushroom_tasks.settings.selection import LEAST_SPECIES
 
 logger = logging.getLogger(__name__)
 
-LEAST_SPECIES = 2  # nothing can be told apart with fewer
 _SQL = Path(__file__).with_name("sql")
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -20,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 import aiohttp
 
+from mushroom_tasks.backoff import growing_pause
 from mushroom_tasks.errors import SnapshotDamaged, SourceChanged, SourceError, SourceUnreachable
 from mushroom_tasks.settings import SourceSettings
 
@@ -96,8 +96,8 @@ async def persistently(work: Callable[[], Awaitable[T]], retries: int) -> T:
             attempt = 0 if failure.has_gained else attempt
             if attempt >= retries:
                 raise failure.final from failure
-            pause = min(_FIRST_PAUSE * 2**attempt, _LONGEST_PAUSE) * random.uniform(0.5, 1.0)  # noqa: S311
             attempt += 1
+            pause = growing_pause(attempt, _FIRST_PAUSE, _LONGEST_PAUSE)
             logger.warning("%s Trying again in %.1f s (%d of %d)", failure, pause, attempt, retries)
             await asyncio.sleep(pause)
 
