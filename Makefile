@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA_BENCHMARKS := ingest selection download refresh
+CURATION_BENCHMARKS := curation pruning_speed looks
 EXTRAS := embedded,mobile,learning,cpu,tracking,airflow,countries,huggingface,quickstart,dev
 
 export MUSHROOM_HOME ?= $(CURDIR)/.mushroom
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: install demo up status down test bench bench-data check format docs lock clean
+.PHONY: install demo up status down test bench bench-data bench-curation check format docs lock clean
 
 install: $(STAMP) ## venv with the locked packages
 
@@ -46,6 +47,10 @@ bench: install ## every benchmark at a small size, a few minutes: ours beside it
 bench-data: install ## the benchmarks of the data-set half at full size, about 40 minutes, 10 GB below /tmp
 	for name in $(DATA_BENCHMARKS); do python benchmarks/$$name.py || exit 1; done
 	python benchmarks/report.py $(DATA_BENCHMARKS)
+
+bench-curation: install ## pruning and suspected labels beside their peers, on the folder of real test photos
+	for name in $(CURATION_BENCHMARKS); do python benchmarks/$$name.py || exit 1; done
+	python benchmarks/report.py $(CURATION_BENCHMARKS)
 
 check: install ## format, lint, types, layers, generated documents
 	ruff format --check .

@@ -78,6 +78,14 @@ PYINATURALIST_CONVERT = Peer(
     "pyinaturalist-convert",
     ("pyinaturalist-convert[db,odp]==0.9.1", "pyinaturalist==0.21.1", "sqlalchemy==2.1.9", "alembic==1.20.1"),
 )
+# Apache-2.0, both; cleanlab was AGPL-3.0 before 2.8.
+CLEANLAB = Peer(
+    "cleanlab",
+    ("cleanlab[datalab]==2.9.0", "datasets==5.2.0", "numpy==2.4.6", "pandas==3.1.1", "scikit-learn==1.9.1"),
+)
+CLEANVISION = Peer(
+    "cleanvision", ("cleanvision==0.3.7", "imagehash==4.3.2", "numpy==2.4.6", "pandas==3.1.1", "pillow==13.0.0")
+)
 
 
 def _install(home: Path, requirements: tuple[str, ...]) -> None:

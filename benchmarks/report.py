@@ -91,6 +91,11 @@ def limited(name: str, ours: Sequence[float], *, limit: float, unit: str) -> Row
     return Row(name, tuple(ours), target=f"<= {limit:g} {unit}".rstrip(), holds=median(ours) <= limit)
 
 
+def reached(name: str, ours: Sequence[float], *, limit: float, unit: str = "") -> Row:
+    """Hold the median against a least of its own, such as an F1 of 0.9; there is no peer."""
+    return Row(name, tuple(ours), target=f">= {limit:g} {unit}".rstrip(), holds=median(ours) >= limit)
+
+
 def beside(name: str, ours: Sequence[float], peer: Sequence[float] = ()) -> Row:
     """Show figures without a target: what explains the others."""
     ratio = _ratio(median(ours), median(peer)) if peer else None

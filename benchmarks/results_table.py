@@ -20,7 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mushroom_tasks import manifests, stages
-from mushroom_tasks.curation.publish import MANIFEST
+from mushroom_tasks.curation.dataset.publish import MANIFEST
 from mushroom_tasks.local import summary
 from mushroom_tasks.local.summary import Finished
 from mushroom_tasks.mobile.predict import Predictor

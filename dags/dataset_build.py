@@ -1,15 +1,19 @@
-"""### Build a data set: select, download, embed, prune, publish
+"""### Build a data set: select, download, embed, prune, review, publish
 
 Runs after every load of `inat_ingest`, or by hand with other numbers. Photos and embeddings of earlier data sets are
-reused, and a photo never changes its split. Pruning flags photos and deletes none. Where the selection is that of the
-newest data set, the run ends, as skipped. Photos that iNaturalist no longer publishes are deleted from the store.
+reused, and a photo never changes its split. Pruning flags photos and deletes none; what people decide on the page
+*Mushroom review* stands above it. Where the selection is that of the newest data set, and nobody has decided anything
+since, the run ends, as skipped. Photos that iNaturalist no longer publishes are deleted from the store.
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
+from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param, dag, task
+from links import MlflowLink, ReportLink
 from wiring import DATASET, DEFAULT_ARGS, GPU, OBSERVATIONS, START, TAGS, call, form
 
 
@@ -63,7 +67,16 @@ from wiring import DATASET, DEFAULT_ARGS, GPU, OBSERVATIONS, START, TAGS, call, 
             "download.max_failed_ratio",
             "pruning.eps",
             "pruning.min_samples",
+            "pruning.min_class_size",
             "pruning.max_pruned_share",
+            "pruning.min_kept",
+            "labels.min_odds",
+            "labels.prune_suspects",
+            "quality.min_side",
+            "quality.max_text_share",
+            "quality.min_sharpness",
+            "duplicates.max_bits",
+            "review.wait_for_approval",
         ),
     },
     tags=[*TAGS, "data"],
@@ -102,7 +115,26 @@ def dataset_build() -> None:
     def prune(params: dict[str, Any], parts: list) -> dict:
         return call("prune", params, parts[0]["fingerprint"])
 
-    @task(outlets=[DATASET], doc_md="Manifest, attribution, card; logged to MLflow.")
+    @task(doc_md="A page with curves, contact sheets and a map: in MLflow, and linked from here.")
+    def report(params: dict[str, Any], pruned: dict) -> dict:
+        return call("report", params, pruned["fingerprint"])
+
+    @task(doc_md="Puts the photos on the page where people decide.")
+    def queue_review(params: dict[str, Any], pruned: dict) -> dict:
+        return call("queue_review", params, pruned["fingerprint"])
+
+    @task.short_circuit(
+        ignore_downstream_trigger_rules=False,
+        doc_md="Skips the approval unless the run asks for one.",
+    )
+    def is_to_be_approved(params: dict[str, Any], queued: dict) -> bool:
+        return bool(params["review.wait_for_approval"] and queued)
+
+    @task(
+        outlets=[DATASET],
+        trigger_rule="none_failed_min_one_success",  # runs where the approval was skipped, but not where all was
+        doc_md="Manifest, attribution, card, as people decided; logged to MLflow.",
+    )
     def publish(params: dict[str, Any], pruned: dict, outlet_events: Any) -> dict:
         published = call("publish", params, pruned["fingerprint"])
         outlet_events[DATASET].extra = {"fingerprint": published["fingerprint"]}
@@ -117,7 +149,22 @@ def dataset_build() -> None:
     pruned = prune(parts=collected)
     is_new(parts=selected) >> download.expand(part=selected) >> collected
     embed.expand(part=collected) >> pruned
-    publish(pruned=pruned) >> withdraw()
+    reported = report(pruned=pruned)
+    reported.operator.operator_extra_links = (ReportLink(), MlflowLink())
+    approve = ApprovalOperator(
+        task_id="approve",
+        subject="Publish this data set?",
+        body="The report is linked from the task `report`. What people decide on the page *Mushroom review* until this "
+        "is approved goes into the data set.",
+        # By then there is another month to publish. No answer is a refusal, and is not asked for again.
+        response_timeout=timedelta(days=28),
+        defaults="Reject",
+        retries=0,
+        doc_md="Waits for a person, in the menu under Required Actions; a refusal ends the run as skipped.",
+    )
+    # Whoever approves has the report; and it and the data set are one run in MLflow, which only one of them may make.
+    reported >> is_to_be_approved(queued=queue_review(pruned=pruned)) >> approve
+    approve >> publish(pruned=pruned) >> withdraw()
 
 
 dataset_build()

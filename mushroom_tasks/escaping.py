@@ -33,3 +33,8 @@ def guard_cell(text: str) -> str:
     # Some spreadsheets drop leading blanks before they look for a formula.
     dangerous = text.startswith(_CONTROL_STARTS) or text.lstrip().startswith(_FORMULA_STARTS)
     return f"'{text}" if dangerous else text
+
+
+def unguard_cell(text: str) -> str:
+    """Return what `guard_cell` was given."""
+    return text[1:] if text.startswith("'") and guard_cell(text[1:]) == text else text

@@ -83,9 +83,19 @@ PRUNED = pa.schema(
         *SELECTION,
         *_DOWNLOADED,
         pa.field("cluster_label", pa.int32(), nullable=False),  # DBSCAN's labels_ within the class, -1 is noise
-        pa.field("is_outlier", pa.bool_(), nullable=False),
-        pa.field("reason", pa.string()),  # reason code, null where kept
+        pa.field("is_outlier", pa.bool_(), nullable=False),  # left out of training, by rule or by a person
+        pa.field("reason", pa.string(), nullable=False),  # what the rules found, a code of curation.reasons
         pa.field("outlier_score", pa.float32(), nullable=False),  # 0 typical ... 1 surely not this class
+        pa.field("doubt", pa.string()),  # why a person should look, a code of curation.reasons; null: no need
+        pa.field("label_score", pa.float32()),  # probability of the label, from photos by others; null: not known
+        pa.field("suggested_taxon_id", pa.int64()),  # the likeliest other species of the data set
+        pa.field("duplicate_of", pa.int64()),  # photo_id of the photo that stands for this one too
+        pa.field("picture", pa.int64()),  # lowest photo_id of the same picture, of any species; null: no other photo
+        pa.field("sharpness", pa.float32(), nullable=False),  # this and the next three: see photos.quality
+        pa.field("brightness", pa.float32(), nullable=False),
+        pa.field("contrast", pa.float32(), nullable=False),
+        pa.field("text_share", pa.float32(), nullable=False),
+        pa.field("decision", pa.string()),  # a person's verdict, see curation.review; null: none
     ]
 )
 

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from mushroom_tasks.db import embedded
 from mushroom_tasks.errors import TrackingError
@@ -34,6 +35,8 @@ _KIND = {"mlflow.experimentKind": "custom_model_development"}
 _BATCH = 900  # MLflow takes at most 1,000 metrics and 100 parameters a request
 _PARAMS = 100
 _PARAM_LENGTH = 6000
+_TRAINING = "workflowType=machine_learning"  # else MLflow puts the menu for language models beside a page
+_TABLES_TAG = "mlflow.loggedArtifacts"
 
 
 @dataclass(frozen=True)
@@ -204,6 +207,29 @@ class Run:
         """Store a folder's files with the run."""
         with _refusals():
             self._client.log_artifacts(self.id, str(path), artifact_path=folder)
+
+    def mark_table(self, artifact: str) -> None:
+        """Make MLflow show a JSON artifact (pandas' orientation `split`) as a table.
+
+        MLflow's own `log_table` would add the rows of a second try to those of the first.
+        """
+        import json
+
+        with _refusals():
+            known = json.loads(self._client.get_run(self.id).data.tags.get(_TABLES_TAG, "[]"))
+            entry = {"path": artifact, "type": "table"}
+            if entry not in known:
+                self._client.set_tag(self.id, _TABLES_TAG, json.dumps([*known, entry]))
+
+    def page(self, artifact: str) -> str | None:
+        """Return the address of the page where MLflow shows an artifact; None where no server shows anything."""
+        server = str(self._client.tracking_uri).rstrip("/")
+        if not server.startswith(("http://", "https://")):
+            return None
+        with _refusals():
+            experiment = self._client.get_run(self.id).info.experiment_id
+        path = f"experiments/{experiment}/runs/{self.id}/artifacts/{quote(artifact)}"
+        return f"{server}/#/{path}?{_TRAINING}"
 
     def log_dataset(self, *, name: str, digest: str, address: str, profile: Mapping[str, Any], context: str) -> None:
         """Log a data set as an input of the run; the same digest is logged once."""

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from mushroom_tasks import __version__
-from mushroom_tasks.cli import imports, loads, selecting, services, stages
+from mushroom_tasks.cli import imports, loads, reviewing, selecting, services, stages
 from mushroom_tasks.cli.options import Overrides, Source, Workdir, report_stage, settings_from
 from mushroom_tasks.errors import MushroomError
 from mushroom_tasks.settings_schema import markdown_table
@@ -27,6 +27,7 @@ app.add_typer(services.app)
 app.add_typer(imports.app)
 app.add_typer(loads.app)
 app.add_typer(selecting.app)
+app.add_typer(reviewing.app, name="review")
 app.add_typer(stages.app, name="stage")
 
 
@@ -87,7 +88,7 @@ def datasets(
     overrides: Overrides = None,
 ) -> None:
     """List the data sets: fingerprint, folder, counts."""
-    from mushroom_tasks.curation.publish import list_datasets
+    from mushroom_tasks.curation.dataset.publish import list_datasets
     from mushroom_tasks.storage import Store
 
     found = list_datasets(Store(settings_from(workdir, overrides).store))
@@ -95,9 +96,10 @@ def datasets(
         typer.echo(json.dumps([dataset.model_dump(mode="json") for dataset in found], indent=2))
         return
     for dataset in found:
+        counts, decided = dataset.counts, sum(dataset.decisions.values())
         typer.echo(
-            f"{dataset.fingerprint}  {dataset.created}  {dataset.counts.species} species, "
-            f"{dataset.counts.photos} photos, {dataset.counts.pruned} pruned  {dataset.folder}"
+            f"{dataset.fingerprint}  {dataset.created}  {counts.species} species, {counts.photos} photos, "
+            f"{counts.pruned} pruned, {decided} decided by people  {dataset.folder}"
         )
 
 

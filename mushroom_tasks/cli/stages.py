@@ -18,6 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="One stage of the workflow by hand.
 
 Selection = Annotated[str, typer.Argument(help="Fingerprint that `mushroom select` printed.")]
 Downloads = Annotated[str, typer.Argument(help="Fingerprint that `mushroom stage download` printed.")]
+Pruned = Annotated[str, typer.Argument(help="Fingerprint that `mushroom stage prune` printed.")]
 Dataset = Annotated[str, typer.Argument(help="Fingerprint of the data set; see `mushroom datasets`.")]
 Shards = Annotated[int, typer.Option(min=1, max=64, help="Number of shards, worked off one after the other.")]
 
@@ -73,11 +74,27 @@ def prune(downloads: Downloads, workdir: Workdir = None, overrides: Overrides = 
 
 
 @app.command()
-def publish(dataset: Dataset, workdir: Workdir = None, overrides: Overrides = None) -> None:
-    """Publish a pruned manifest as a data set."""
+def report(pruned: Pruned, workdir: Workdir = None, overrides: Overrides = None) -> None:
+    """Make the report of a pruned manifest: one HTML page, a contact sheet per species, figures."""
     from mushroom_tasks import stages
 
-    _show(stages.publish(settings_from(workdir, overrides), dataset))
+    _show(stages.report(settings_from(workdir, overrides), pruned))
+
+
+@app.command("review")
+def queue_review(pruned: Pruned, workdir: Workdir = None, overrides: Overrides = None) -> None:
+    """Put the photos of a pruned manifest on the page where people decide."""
+    from mushroom_tasks import stages
+
+    _show(stages.queue_review(settings_from(workdir, overrides), pruned))
+
+
+@app.command()
+def publish(pruned: Pruned, workdir: Workdir = None, overrides: Overrides = None) -> None:
+    """Publish a pruned manifest as a data set, as people decided."""
+    from mushroom_tasks import stages
+
+    _show(stages.publish(settings_from(workdir, overrides), pruned))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The tables, named as iNaturalist's open data names them, and the history of loads.
+"""The tables, named as iNaturalist's open data names them, the history of loads, and what people review.
 
 taxa, observations, photos, observers and withdrawn_photos are replaced as one by each load; what they held before stays
 in a schema of its own until the next load (see `inat.refresh.history`). A migration that alters one of them has to
@@ -20,7 +20,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, DateTime, Index, Integer, MetaData, SmallInteger, func, text
+from sqlalchemy import ARRAY, REAL, BigInteger, DateTime, Index, Integer, MetaData, SmallInteger, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -150,3 +150,111 @@ class SpeciesChange(Base):
     changed: Mapped[int]  # photos of the same species with another licence, grade, place, date, ...
     relicensed: Mapped[int]  # of those changed
     regraded: Mapped[int]  # of those changed
+
+
+class ReviewSet(Base):
+    """A pruned data set that people review; only the newest few are kept (`review.keep_sets`)."""
+
+    __tablename__ = "review_sets"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    fingerprint: Mapped[str]  # of the pruned manifest
+    origin: Mapped[str]  # where its photos come from
+    conf: Mapped[dict[str, Any] | None]  # dataset_build's parameters that make it again; null where it cannot
+    counts: Mapped[dict[str, Any]]  # photos, pruned, doubtful, by reason and by doubt
+    queued_at: Mapped[datetime]
+
+    __table_args__ = (Index(None, "fingerprint", unique=True),)
+
+
+class ReviewSpecies(Base):
+    """One species of a review set, and how far its review has come."""
+
+    __tablename__ = "review_species"
+
+    set_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    position: Mapped[int] = mapped_column(
+        Integer, primary_key=True, autoincrement=False
+    )  # in the order of names, from 0
+    taxon_id: Mapped[int]
+    scientific_name: Mapped[str]
+    photos: Mapped[int] = mapped_column(Integer)
+    pruned: Mapped[int] = mapped_column(Integer)  # by the rules
+    doubtful: Mapped[int] = mapped_column(Integer)  # not pruned, and a person should look
+    waiting: Mapped[int] = mapped_column(Integer)  # of the pruned and doubtful, those without a verdict
+    decided: Mapped[int] = mapped_column(Integer)  # of all photos, those with a verdict
+
+    __table_args__ = (Index(None, "set_id", "taxon_id", unique=True),)
+
+
+class ReviewItem(Base):
+    """One photo of a review set: what the rules found, what the page shows of it, and the verdict in force.
+
+    `rank` is the place of the photo in the order of the page: by species, then what is pruned, doubtful and kept. The
+    verdict repeats the last row of `review_decisions` for the photo under this species, so that every filter of the
+    page is a column of an index.
+    """
+
+    __tablename__ = "review_items"
+
+    set_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    rank: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    photo_id: Mapped[int]
+    taxon_id: Mapped[int]
+    observation_uuid: Mapped[str]
+    observer_id: Mapped[int]
+    login: Mapped[str | None]
+    observer_name: Mapped[str | None]
+    license: Mapped[str]
+    split: Mapped[str]
+    path: Mapped[str]  # in the store
+    sha256: Mapped[str]
+    cluster_label: Mapped[int] = mapped_column(Integer)
+    is_outlier: Mapped[bool]  # by the rules
+    reason: Mapped[str]
+    outlier_score: Mapped[float] = mapped_column(REAL)
+    doubt: Mapped[str | None]
+    label_score: Mapped[float | None] = mapped_column(REAL)
+    suggested_taxon_id: Mapped[int | None]
+    duplicate_of: Mapped[int | None]
+    verdict: Mapped[str | None]
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index(None, "photo_id", "taxon_id"),
+        Index(None, "set_id", "taxon_id", "rank"),
+        Index(None, "set_id", "reason", "rank"),
+        Index(None, "set_id", "observer_id", "rank"),
+        Index("ix_review_items_doubt", "set_id", "doubt", "rank", postgresql_where=text("doubt IS NOT NULL")),
+        Index("ix_review_items_flagged", "set_id", "rank", postgresql_where=text("is_outlier OR doubt IS NOT NULL")),
+        Index(
+            "ix_review_items_waiting",
+            "set_id",
+            "rank",
+            postgresql_where=text("verdict IS NULL AND (is_outlier OR doubt IS NOT NULL)"),
+        ),
+        Index("ix_review_items_decided", "set_id", "rank", postgresql_where=text("verdict IS NOT NULL")),
+        Index("ix_review_items_verdict", "set_id", "verdict", "rank", postgresql_where=text("verdict IS NOT NULL")),
+    )
+
+
+class ReviewDecision(Base):
+    """The log of what people decided, never changed: of the rows of a photo and a species the last one is in force.
+
+    Keyed by the photo and the species it was shown as, so that decisions outlive loads, rollbacks and review sets, and
+    lapse where iNaturalist names another species.
+    """
+
+    __tablename__ = "review_decisions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    photo_id: Mapped[int]
+    taxon_id: Mapped[int]
+    verdict: Mapped[str | None]  # a code of curation.reasons.VERDICTS; null: there is none any more
+    decided_by: Mapped[str]  # user name
+    decided_at: Mapped[datetime]
+    batch: Mapped[UUID]  # decided at one stroke
+    undoes: Mapped[UUID | None]  # the batch that this row takes back
+
+    __table_args__ = (Index(None, "photo_id", "taxon_id", "id"), Index(None, "batch"))

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 from sqlalchemy import Connection, text
 
-from mushroom_tasks.inat.copying import copy_in
+from mushroom_tasks.db.copying import copy_in
 from mushroom_tasks.inat.taxonomy import TaxonRow
 
 

@@ -1,6 +1,6 @@
-"""Embeddings: one pass of a pretrained backbone over photos.
+"""Embeddings: one pass of a pretrained backbone over photos, and whatever else is wanted of the one decode.
 
-    table = embed(rows, store, settings, progress_folder)       # photo_id, sha256, embedding
+    table, looks = embed(rows, store, settings, look)       # photo_id, sha256, embedding; look(image) of each
 
 Cost: 60 to 85 photos a second on two cores at 224 px, where decoding takes a tenth of it; `model.predict` reaches
 half of that. The caller caches per photo under `embedder_fingerprint`. Needs TensorFlow.
@@ -8,20 +8,26 @@ half of that. The caller caches per photo under `embedder_fingerprint`. Needs Te
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from PIL import Image
 
+from mushroom_tasks import imaging
 from mushroom_tasks.learning import backbones
 from mushroom_tasks.learning.devices import prepare_devices
 from mushroom_tasks.learning.model import compiled
-from mushroom_tasks.learning.pixels import PREPROCESSING_VERSION, read_pixels
+from mushroom_tasks.learning.pixels import PREPROCESSING_VERSION, read_images
 from mushroom_tasks.manifests import embeddings_schema
 from mushroom_tasks.progress import Progress
 from mushroom_tasks.settings import EmbeddingSettings
 from mushroom_tasks.storage import Store, fingerprint
+
+T = TypeVar("T")
 
 
 def embedder_fingerprint(settings: EmbeddingSettings) -> str:
@@ -39,8 +45,14 @@ def embedder_fingerprint(settings: EmbeddingSettings) -> str:
     )
 
 
-def embed(rows: pa.Table, store: Store, settings: EmbeddingSettings, progress_folder: Path | None = None) -> pa.Table:
-    """Return an embedding for every row.
+def embed(
+    rows: pa.Table,
+    store: Store,
+    settings: EmbeddingSettings,
+    look: Callable[[Image.Image], T],
+    progress_folder: Path | None = None,
+) -> tuple[pa.Table, list[T]]:
+    """Return an embedding for every row, and what `look` makes of its photo.
 
     Parameters
     ----------
@@ -50,6 +62,8 @@ def embed(rows: pa.Table, store: Store, settings: EmbeddingSettings, progress_fo
         Where the photos lie.
     settings
         Backbone, weights and batch size.
+    look
+        Called in a thread with each decoded, upright RGB photo, which it must not change.
     progress_folder
         Where a live display looks for the count; None shows none.
 
@@ -57,6 +71,8 @@ def embed(rows: pa.Table, store: Store, settings: EmbeddingSettings, progress_fo
     -------
     pa.Table
         Schema `manifests.embeddings_schema(backbone.features)`, sorted by photo_id.
+    list
+        What `look` returned, in the order of that table.
 
     Raises
     ------
@@ -68,20 +84,26 @@ def embed(rows: pa.Table, store: Store, settings: EmbeddingSettings, progress_fo
     backbone = backbones.get(settings.backbone)
     schema = embeddings_schema(backbone.features)
     if rows.num_rows == 0:
-        return schema.empty_table()
+        return schema.empty_table(), []
     rows = rows.select(["photo_id", "sha256", "path"]).sort_by("photo_id")
     unique, first, inverse = np.unique(np.asarray(rows["sha256"]), return_index=True, return_inverse=True)
     paths = rows["path"].take(first).to_pylist()
     with Progress("embed", total=len(unique), unit="photos", folder=progress_folder) as progress:
-        features = _features(backbone, paths, store, settings, progress)
+        features, looks = _features(backbone, paths, store, settings, look, progress)
     values = pa.array(features[inverse].ravel())
     embedding = pa.FixedSizeListArray.from_arrays(values, backbone.features)
-    return pa.table([rows["photo_id"], rows["sha256"], embedding], names=schema.names).cast(schema)
+    table = pa.table([rows["photo_id"], rows["sha256"], embedding], names=schema.names).cast(schema)
+    return table, [looks[index] for index in inverse]
 
 
 def _features(
-    backbone: backbones.Backbone, paths: list[str], store: Store, settings: EmbeddingSettings, progress: Progress
-) -> NDArray[np.float32]:
+    backbone: backbones.Backbone,
+    paths: list[str],
+    store: Store,
+    settings: EmbeddingSettings,
+    look: Callable[[Image.Image], T],
+    progress: Progress,
+) -> tuple[NDArray[np.float32], list[T]]:
     import keras
 
     prepare_devices()
@@ -91,10 +113,14 @@ def _features(
     size = backbone.input_size
     # Every batch has the same shape, the last one padded: the same kernels run, whatever the shard holds.
     batch = np.zeros((settings.batch_size, size, size, 3), np.float32)
-    for index, pixels in read_pixels(store, paths, size):
+    looks: list[T] = []
+    for index, (pixels, seen) in read_images(
+        store, paths, lambda image: (imaging.model_input(image, size), look(image))
+    ):
+        looks.append(seen)
         slot = index % settings.batch_size
         batch[slot] = pixels
         if slot == settings.batch_size - 1 or index == len(paths) - 1:
             features[index - slot : index + 1] = step(batch)[: slot + 1].numpy()
             progress.advance(slot + 1)
-    return features
+    return features, looks

@@ -4,7 +4,8 @@
     print(report.as_came.top1, report.kept.top1, report.kept.confused[:3])
 
 The split is judged twice: as it came from upstream, and as pruning kept it. The first is what a user of the raw data
-sees; the second leaves out photos that show no mushroom. Needs TensorFlow for predictions, numpy alone for metrics.
+sees; the second leaves out photos that show no mushroom. A picture counts once in both, and not at all where training
+may have seen it. Needs TensorFlow for predictions, numpy alone for metrics.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from mushroom_tasks.errors import LearningError
@@ -87,7 +89,7 @@ def evaluate(
 ) -> EvaluationReport:
     """Judge a saved classifier on a split; write `evaluation.json` and `confusion.png` into `folder`.
 
-    The plot shows the split as kept. Raises LearningError where the split has no photo at all.
+    Photos count as `held_out` says. The plot shows the split as kept. Raises LearningError where no photo counts.
     """
     classes = classes_of(rows)
     photo_ids, probabilities, labels = predict_split(model_path, rows, store, cache, settings, split)
@@ -95,10 +97,16 @@ def evaluate(
         raise LearningError(
             f"the {split} split has no photos. Raise selection.{split}_share, or select photos of more observers."
         )
-    kept = ~select_split(rows, split, kept_only=False).is_outlier
+    counts = held_out(rows, split)
+    if not counts.any():
+        raise LearningError(
+            f"none of the {len(counts)} photos of the {split} split is a picture of its own: others like them are in "
+            f"other splits. Raise selection.{split}_share, or select photos of more observers."
+        )
+    kept = counts & ~select_split(rows, split, kept_only=False).is_outlier
     report = EvaluationReport(
         split,
-        as_came=metrics(probabilities, labels, classes),
+        as_came=metrics(probabilities[counts], labels[counts], classes),
         kept=metrics(probabilities[kept], labels[kept], classes) if kept.any() else None,
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -107,6 +115,22 @@ def evaluate(
     assert shown is not None
     plot_confusion(np.asarray(shown.confusion), classes, folder / "confusion.png")
     return report
+
+
+def held_out(rows: pa.Table, split: str) -> NDArray[np.bool_]:
+    """Return which photos of a split other than training count in its evaluation, in order of photo_id.
+
+    Of photos that are one picture (`picture` of `manifests.PRUNED`) one counts: the one that is kept, else that of the
+    lowest photo_id. None counts where a photo of the same picture is in the training split.
+    """
+    rows = rows.select(["photo_id", "split", "is_outlier", "picture"]).sort_by("photo_id")
+    pictures = np.asarray(pc.coalesce(rows["picture"], rows["photo_id"]))
+    splits = np.asarray(rows["split"]).astype(str)
+    order = np.lexsort((np.asarray(rows["is_outlier"]), pictures))
+    stands = np.zeros(len(pictures), np.bool_)
+    stands[order[np.unique(pictures[order], return_index=True)[1]]] = True
+    counts: NDArray[np.bool_] = stands & ~np.isin(pictures, pictures[splits == "train"])
+    return counts[splits == split]
 
 
 def predict_split(

@@ -1,5 +1,6 @@
 """Photos of the store as model inputs: read in parallel, and prepared once on the local disk.
 
+    for index, look in read_images(store, paths, look): ...             # whatever `look` makes of each, in order
     for index, pixels in read_pixels(store, paths, size=224): ...       # uint8 (224, 224, 3), in order
     prepared = prepare(rows, store, cache, size=224)                    # uint8 (N, 224, 224, 3), memory-mapped
 
@@ -11,14 +12,16 @@ from __future__ import annotations
 import fcntl
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from PIL import Image
 
 from mushroom_tasks import imaging
 from mushroom_tasks.errors import LearningError, PhotoError
@@ -28,20 +31,29 @@ from mushroom_tasks.storage import Store, fingerprint
 # Raise when imaging.model_input changes what it returns: features and prepared pixels made before are stale then.
 PREPROCESSING_VERSION = 1
 _AHEAD = 64  # photos decoded or waiting; 64 of 224 px are 10 MB
+T = TypeVar("T")
 
 
 def read_pixels(store: Store, paths: Sequence[str], size: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yield (index, pixels) for each path of the store, in order; pixels are uint8 of shape (size, size, 3).
 
-    Reading and decoding run ahead in threads (Pillow decodes outside the GIL, a remote store waits).
+    Raises LearningError as `read_images` does.
+    """
+    return read_images(store, paths, lambda image: imaging.model_input(image, size))
+
+
+def read_images(store: Store, paths: Sequence[str], look: Callable[[Image.Image], T]) -> Iterator[tuple[int, T]]:
+    """Yield (index, what `look` returns of the decoded photo) for each path of the store, in order.
+
+    Reading, decoding and looking run ahead in threads (Pillow decodes outside the GIL, a remote store waits).
 
     Raises LearningError that names a photo which is missing or no longer decodes.
     """
     with ThreadPoolExecutor(max_workers=_workers(), thread_name_prefix="pixels") as pool:
-        waiting: deque[Future[NDArray[np.uint8]]] = deque()
+        waiting: deque[Future[T]] = deque()
         try:
             for index, path in enumerate(paths):
-                waiting.append(pool.submit(_read, store, path, size))
+                waiting.append(pool.submit(_read, store, path, look))
                 if len(waiting) == _AHEAD:
                     yield index - _AHEAD + 1, waiting.popleft().result()
             start = len(paths) - len(waiting)
@@ -57,9 +69,9 @@ def _workers() -> int:
     return min(16, 2 * (os.cpu_count() or 1))
 
 
-def _read(store: Store, path: str, size: int) -> NDArray[np.uint8]:
+def _read(store: Store, path: str, look: Callable[[Image.Image], T]) -> T:
     try:
-        return imaging.model_input(imaging.decode(store.read_bytes(path)), size)
+        return look(imaging.decode(store.read_bytes(path)))
     except FileNotFoundError as error:
         raise LearningError(
             f"the photo {store.address(path)} is gone from the store. Where its photographer withdrew it, train on the "

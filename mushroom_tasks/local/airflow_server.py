@@ -39,6 +39,7 @@ from mushroom_tasks.local.process import Process
 USER = "admin"
 _PASSWORD = "airflow_admin_password"  # noqa: S105 - the file's name
 _PASSWORDS = "airflow_passwords.json"
+_USERS = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"
 _COMMANDS = {
     "airflow-api-server": ("api-server", "--host", HOST, "--port", "{port}"),
     # Logs are read from the disk: without these flags both would serve them on all interfaces.
@@ -131,7 +132,7 @@ class AirflowServer:
             "AIRFLOW__CORE__DAGS_FOLDER": str(project / "dags"),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(project / "plugins"),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.address}/execution/",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+            _USERS: _users(os.environ.get(_USERS, "")),
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "false",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(secret_path(home, _PASSWORDS)),
             "AIRFLOW__CORE__FERNET_KEY": secret(home, "airflow_fernet_key"),
@@ -160,6 +161,15 @@ class AirflowServer:
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-30:])
             raise ServiceError(f"the tables of {installed} cannot be made or updated. The end of {log}:\n{tail}")
         versions.record(url, installed)
+
+
+def _users(others: str) -> str:
+    """Return Airflow's list of users and roles: ours, and others that the environment names (`ann:user,bob:viewer`).
+
+    Airflow makes their passwords and writes them beside ours, into `secrets/airflow_passwords.json`.
+    """
+    named = [other for other in others.split(",") if other and other.partition(":")[0] != USER]
+    return ",".join([f"{USER}:admin", *named])
 
 
 def project_root() -> Path:

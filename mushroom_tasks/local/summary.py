@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pyarrow.compute as pc
 
 from mushroom_tasks import manifests, stages
-from mushroom_tasks.curation.publish import MANIFEST, PublishedDataset, list_datasets
+from mushroom_tasks.curation.dataset.publish import MANIFEST, PublishedDataset, list_datasets
 from mushroom_tasks.mobile.bundle import MARKER, Bundle
 from mushroom_tasks.mobile.predict import Predictor
 from mushroom_tasks.mobile.predict import describe as describe_predictions
@@ -47,6 +47,7 @@ def describe(settings: Settings, found: Finished) -> list[str]:
         f"Species   {counts.species}",
         f"Photos    {counts.photos} downloaded, {failures} could not be had{_by_reason(found.dataset.failures)}",
         f"Pruned    {counts.pruned}{_by_reason(found.dataset.pruned_by_reason)}",
+        f"Decided   {sum(found.dataset.decisions.values())} by people{_by_reason(found.dataset.decisions)}",
         f"Split     {counts.train} train, {counts.validation} validation, {counts.test} test",
         f"Backbone  {manifest.backbone}",
     ]

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from mushroom_tasks.identifiers import folder_number
+from mushroom_tasks.photos import thumbnails
 from mushroom_tasks.photos.store import ROOT
 from mushroom_tasks.storage import Store
 
@@ -27,9 +28,10 @@ def delete(store: Store, photo_ids: Iterable[int]) -> int:
     for photo_id in photo_ids:
         by_folder[folder_number(photo_id)].add(str(photo_id))
     deleted = 0
-    for size in store.list(ROOT):
-        for number in sorted(set(store.list(f"{ROOT}/{size}")) & by_folder.keys()):
-            folder = f"{ROOT}/{size}/{number}"
+    # Copies are listed when their photos are gone: `thumbnail` looks for the photo after it has written a copy.
+    for size in (f"{root}/{size}" for root in (ROOT, thumbnails.ROOT) for size in store.list(root)):
+        for number in sorted(set(store.list(size)) & by_folder.keys()):
+            folder = f"{size}/{number}"
             for name in store.list(folder):
                 if name.partition(".")[0] in by_folder[number]:
                     store.delete(f"{folder}/{name}")

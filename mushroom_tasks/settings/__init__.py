@@ -10,10 +10,14 @@ Each setting comes from the first of: a value given in code or by a flag, an env
 from mushroom_tasks.settings.download import DownloadSettings, PhotoSize
 from mushroom_tasks.settings.imports import ImportSettings
 from mushroom_tasks.settings.ingest import IngestSettings
+from mushroom_tasks.settings.labels import LabelSettings
 from mushroom_tasks.settings.learning import EmbeddingSettings, PhaseSettings, TrainingSettings
 from mushroom_tasks.settings.loading import INATURALIST, Settings, load_settings, nest
 from mushroom_tasks.settings.pruning import PruningSettings
+from mushroom_tasks.settings.quality import DuplicateSettings, QualitySettings
 from mushroom_tasks.settings.release import ExportSettings, Precision, RegistrySettings
+from mushroom_tasks.settings.report import ReportSettings
+from mushroom_tasks.settings.review import ReviewSettings
 from mushroom_tasks.settings.selection import LICENSES, SelectionSettings
 from mushroom_tasks.settings.source import SourceSettings
 
@@ -21,15 +25,20 @@ __all__ = [
     "INATURALIST",
     "LICENSES",
     "DownloadSettings",
+    "DuplicateSettings",
     "EmbeddingSettings",
     "ExportSettings",
     "ImportSettings",
     "IngestSettings",
+    "LabelSettings",
     "PhaseSettings",
     "PhotoSize",
     "Precision",
     "PruningSettings",
+    "QualitySettings",
     "RegistrySettings",
+    "ReportSettings",
+    "ReviewSettings",
     "SelectionSettings",
     "Settings",
     "SourceSettings",

@@ -16,9 +16,13 @@ from mushroom_tasks.errors import SettingsError
 from mushroom_tasks.settings.download import DownloadSettings
 from mushroom_tasks.settings.imports import ImportSettings
 from mushroom_tasks.settings.ingest import IngestSettings
+from mushroom_tasks.settings.labels import LabelSettings
 from mushroom_tasks.settings.learning import EmbeddingSettings, TrainingSettings
 from mushroom_tasks.settings.pruning import PruningSettings
+from mushroom_tasks.settings.quality import DuplicateSettings, QualitySettings
 from mushroom_tasks.settings.release import ExportSettings, RegistrySettings
+from mushroom_tasks.settings.report import ReportSettings
+from mushroom_tasks.settings.review import ReviewSettings
 from mushroom_tasks.settings.selection import SelectionSettings
 from mushroom_tasks.settings.source import SourceSettings
 
@@ -68,7 +72,12 @@ class Settings(BaseSettings):
     download: DownloadSettings = Field(default_factory=DownloadSettings)
     imports: ImportSettings = Field(default_factory=ImportSettings)
     embedding: EmbeddingSettings = Field(default_factory=EmbeddingSettings)
+    quality: QualitySettings = Field(default_factory=QualitySettings)
+    duplicates: DuplicateSettings = Field(default_factory=DuplicateSettings)
     pruning: PruningSettings = Field(default_factory=PruningSettings)
+    labels: LabelSettings = Field(default_factory=LabelSettings)
+    report: ReportSettings = Field(default_factory=ReportSettings)
+    review: ReviewSettings = Field(default_factory=ReviewSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     export: ExportSettings = Field(default_factory=ExportSettings)
     registry: RegistrySettings = Field(default_factory=RegistrySettings)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from mushroom_tasks import manifests
-from mushroom_tasks.curation.publish import MANIFEST, PublishedDataset, find_dataset, list_datasets
+from mushroom_tasks.curation.dataset.publish import MANIFEST, PublishedDataset, find_dataset, list_datasets
 from mushroom_tasks.errors import BundleError, CurationError
 from mushroom_tasks.mobile.bundle import MARKER, Bundle, read_bundle
 from mushroom_tasks.settings import Settings
@@ -20,6 +21,23 @@ from mushroom_tasks.storage import Store, fingerprint
 MODEL = "model.keras"
 TRAINED = "training.json"
 EVALUATION = "evaluation.json"
+
+# What learning, evaluation and export read of a data set, and no more: every data set ever published has these, so a
+# column that curation adds to the manifest takes none of them away from training.
+_LEARNED = [
+    "photo_id",
+    "observer_id",
+    "taxon_id",
+    "scientific_name",
+    "license",
+    "split",
+    "path",
+    "sha256",
+    "small_path",
+    "small_sha256",
+    "is_outlier",
+]
+_LEARNED_SINCE = ["duplicate_of", "picture"]  # null in data sets from before near-duplicates were looked for
 
 
 def newest_dataset(store: Store) -> PublishedDataset:
@@ -49,9 +67,19 @@ def _latest_path(choices: Mapping[str, Any]) -> str:
 
 
 def dataset_rows(store: Store, plan: PlanResult) -> tuple[PublishedDataset, pa.Table]:
-    """Return the plan's data set and its rows (`manifests.PRUNED`), paths as learning reads them."""
+    """Return the plan's data set and its rows, paths as learning reads them: some columns of `manifests.PRUNED`.
+
+    A data set of an earlier version will do; `duplicate_of` and `picture` are null there.
+    """
     published = find_dataset(store, plan.dataset)
-    rows = manifests.read_manifest(store, published.file(MANIFEST), manifests.PRUNED)
+    path = published.file(MANIFEST)
+    rows = manifests.read_manifest(store, path, manifests.PRUNED, _LEARNED)
+    with store.open(path) as file:
+        there = [name for name in _LEARNED_SINCE if name in pq.read_schema(file).names]
+    added = manifests.read_manifest(store, path, manifests.PRUNED, there)
+    for name in _LEARNED_SINCE:
+        nothing = pa.nulls(rows.num_rows, manifests.PRUNED.field(name).type)
+        rows = rows.append_column(name, added[name] if name in there else nothing)
     return published, manifests.for_learning(rows)
 
 

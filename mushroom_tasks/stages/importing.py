@@ -31,7 +31,7 @@ from mushroom_tasks.inat.names import lineages_of_names
 from mushroom_tasks.inat.refresh.history import latest_load
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages import dataset_building as building
-from mushroom_tasks.stages import downloading, publishing
+from mushroom_tasks.stages import downloading, pruning, publishing, reporting, reviewing
 from mushroom_tasks.stages.results import DatasetResult, ImportResult, Result, SelectionResult
 from mushroom_tasks.stages.shards import numbers
 from mushroom_tasks.storage import Store, fingerprint
@@ -106,11 +106,13 @@ def quickstart(settings: Settings, species: Sequence[str], report: Report, *, ag
 
 
 def finish(settings: Settings, downloads: str, shards: Sequence[int], origin: str, report: Report) -> DatasetResult:
-    """Run the stages that follow a download: embed, prune, publish."""
+    """Run the stages that follow a download: embed, prune, report, put before people, publish."""
     for shard in shards:
         report("embed", building.embed_shard(settings, downloads, shard, len(shards)))
-    pruned = building.prune(settings, downloads)
+    pruned = pruning.prune(settings, downloads)
     report("prune", pruned)
+    report("report", reporting.report(settings, pruned.fingerprint))
+    report("review", reviewing.queue_review(settings, pruned.fingerprint, origin))
     dataset = publishing.publish(settings, pruned.fingerprint, origin)
     report("publish", dataset)
     return dataset

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 
-from mushroom_tasks.curation.publish import find_dataset
+from mushroom_tasks.curation.dataset.publish import find_dataset
 from mushroom_tasks.errors import LearningError
 from mushroom_tasks.learning import backbones, devices
 from mushroom_tasks.learning import evaluate as evaluation

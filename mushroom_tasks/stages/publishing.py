@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from mushroom_tasks import manifests
-from mushroom_tasks.curation import publish as publishing
-from mushroom_tasks.curation import refresh
-from mushroom_tasks.db.engine import open_engine
+from mushroom_tasks.curation import review
+from mushroom_tasks.curation.dataset import publish as publishing
+from mushroom_tasks.curation.dataset import refresh
+from mushroom_tasks.curation.dataset.card import tally
+from mushroom_tasks.db.engine import migrate, open_engine
 from mushroom_tasks.inat.refresh.history import withdrawn
 from mushroom_tasks.photos import withdrawal
 from mushroom_tasks.photos.failures import PASSING
@@ -18,8 +23,9 @@ from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages.artifacts import latest_marked, mark_latest, tracked_path
 from mushroom_tasks.stages.downloading import failures_by_reason
 from mushroom_tasks.stages.experiments import BUILD
+from mushroom_tasks.stages.pruning import CURATION, pruned_key
 from mushroom_tasks.stages.results import BuildPlan, DatasetResult, SelectionResult, WithdrawalResult
-from mushroom_tasks.storage import Store
+from mushroom_tasks.storage import Store, fingerprint
 from mushroom_tasks.tracking import Run, open_tracker
 
 logger = logging.getLogger(__name__)
@@ -33,7 +39,8 @@ def plan_dataset(
     """Tell whether a data set is to be built: not in a dry run, nor where the latest is of this selection already.
 
     A data set whose publishing was cut off is built again, as is one that lacks photos which failed in passing (the
-    source was slow, or down); `again` builds in any case.
+    source was slow, or down), one that was judged by other rules or measures than this version's, and one that people
+    have decided otherwise about since; `again` builds in any case.
     """
     if dry_run:
         logger.info("dry run: selection %s is in the log of `select` and in MLflow", selected.fingerprint)
@@ -45,31 +52,40 @@ def plan_dataset(
     is_finished = store.exists(tracked_path(settings, "datasets", latest.fingerprint))
     if not is_finished or any(latest.failures.get(reason) for reason in PASSING):
         return BuildPlan(selection=selected.fingerprint, dataset=None, is_new=True)
+    if latest.inputs["pruned"] != pruned_key(settings, latest.inputs["downloads"]):
+        logger.info("data set %s was judged by other rules, measures or features than today's", latest.fingerprint)
+        return BuildPlan(selection=selected.fingerprint, dataset=None, is_new=True)
+    if _key(latest.inputs["pruned"], _decided(settings, _photos(store, latest))) != latest.fingerprint:
+        logger.info("people have decided on photos of data set %s since it was made", latest.fingerprint)
+        return BuildPlan(selection=selected.fingerprint, dataset=None, is_new=True)
     logger.info("nothing relevant changed: data set %s is of the same selection", latest.fingerprint)
     return BuildPlan(selection=selected.fingerprint, dataset=latest.fingerprint, is_new=False)
 
 
-def publish(settings: Settings, dataset: str, origin: str = INATURALIST) -> DatasetResult:
+def publish(settings: Settings, pruned: str, origin: str = INATURALIST) -> DatasetResult:
     """Publish a pruned manifest as a data set with its attribution and card, and log it to MLflow.
 
-    What differs from the last data set of the same origin and settings is written beside it, and logged.
+    What people decided about its photos is obeyed, and makes another data set of the same manifest. What differs from
+    the last data set of the same origin and settings is written beside it, and logged.
     """
     store = Store(settings.store)
-    downloads = store.read_json(f"pruned/{dataset}.json")["downloads"]
+    downloads = store.read_json(f"pruned/{pruned}.json")["downloads"]
     selection = store.read_json(f"downloads/{downloads}.json")["selection"]
     failures = failures_by_reason(manifests.read_manifest(store, f"downloads/{downloads}.parquet", manifests.DOWNLOADS))
     chosen = choices(settings)
+    obeyed = _decided(settings, manifests.read_manifest(store, f"pruned/{pruned}.parquet", manifests.PRUNED))
     published = publishing.publish(
-        manifests.read_manifest(store, f"pruned/{dataset}.parquet", manifests.PRUNED),
+        obeyed.rows,
         store,
-        dataset,
-        inputs={"origin": origin, "selection": selection, "downloads": downloads},
+        _key(pruned, obeyed),
+        inputs={"origin": origin, "selection": selection, "downloads": downloads, "pruned": pruned},
         settings=chosen,
         failures=failures,
+        decided_by=tally(obeyed.decisions["decided_by"]),
         species=store.read_json(f"selections/{selection}.species.json"),
     )
     changes = _changes(settings, store, published)
-    marker = tracked_path(settings, "datasets", dataset)
+    marker = tracked_path(settings, "datasets", published.fingerprint)
     if not store.exists(marker):
         _log_dataset(settings, store, published, chosen, changes)
         store.write_json(marker, published.counts)
@@ -81,6 +97,7 @@ def publish(settings: Settings, dataset: str, origin: str = INATURALIST) -> Data
         photos=published.counts.photos,
         pruned=published.counts.pruned,
         splits={split: getattr(published.counts, split) for split in manifests.SPLITS},
+        decisions=published.decisions,
         changes=changes.totals.model_dump() if changes else {},
     )
 
@@ -88,10 +105,17 @@ def publish(settings: Settings, dataset: str, origin: str = INATURALIST) -> Data
 def withdraw(settings: Settings, dry_run: bool = False) -> WithdrawalResult:
     """Delete the photos that iNaturalist no longer publishes from the store; in a dry run only count them.
 
-    Runs after the data set without them is published, so that there is one to train on at any time.
+    Those of the newest data set stay until there is one without them, so that there is one to train on at any time:
+    somebody may have refused the next one.
     """
-    gone = withdrawn(open_engine(settings))["photo_id"].to_pylist()
-    deleted = 0 if dry_run else withdrawal.delete(Store(settings.store), gone)
+    store = Store(settings.store)
+    gone = withdrawn(open_engine(settings))["photo_id"]
+    latest = _latest_refresh(store, settings)
+    held = _photos(store, latest)["photo_id"] if latest else gone.slice(0, 0)
+    free = gone.filter(pc.invert(pc.is_in(gone, held.combine_chunks())))
+    if len(free) < len(gone):
+        logger.info("%d withdrawn photos stay until a data set without them is published", len(gone) - len(free))
+    deleted = 0 if dry_run else withdrawal.delete(store, free.to_pylist())
     return WithdrawalResult(withdrawn=len(gone), deleted=deleted)
 
 
@@ -107,8 +131,24 @@ def choices(settings: Settings) -> dict[str, Any]:
         "selection": settings.selection.model_dump(mode="json"),
         "download": settings.download.model_dump(mode="json", include={"size", "small_side"}),
         "embedding": settings.embedding.model_dump(mode="json", include={"backbone", "weights"}),
-        "pruning": settings.pruning.model_dump(mode="json"),
+        **{name: getattr(settings, name).model_dump(mode="json") for name in CURATION},
     }
+
+
+def _photos(store: Store, published: publishing.PublishedDataset) -> pa.Table:
+    columns = ["photo_id", "taxon_id", "is_outlier", "decision", "picture"]
+    return manifests.read_manifest(store, published.file(publishing.MANIFEST), manifests.PRUNED, columns)
+
+
+def _decided(settings: Settings, rows: pa.Table) -> review.Obeyed:
+    engine = open_engine(settings)
+    migrate(engine)
+    return review.obey(rows, review.decisions(engine))
+
+
+def _key(pruned: str, obeyed: review.Obeyed) -> str:
+    """Return the fingerprint of the data set that a pruned manifest becomes by these decisions."""
+    return pruned if obeyed.content is None else fingerprint("decided", pruned=pruned, decisions=obeyed.content)
 
 
 def _latest_refresh(store: Store, settings: Settings, without: str = "") -> publishing.PublishedDataset | None:
@@ -154,7 +194,11 @@ def _log_dataset(
         BUILD,
         key=published.fingerprint,
         name=f"data set {published.fingerprint}",
-        tags={"dataset": published.fingerprint, "origin": str(published.inputs["origin"])},
+        tags={
+            "dataset": published.fingerprint,
+            "origin": str(published.inputs["origin"]),
+            "pruned": str(published.inputs["pruned"]),  # finds the report, whose run is named by it
+        },
     )
     run.log_params(chosen)
     _log_counts(run, published, changes)
@@ -175,6 +219,7 @@ def _log_counts(run: Run, published: publishing.PublishedDataset, changes: refre
         "photos": published.counts.model_dump(),
         "pruned": published.pruned_by_reason,
         "failed": published.failures,
+        "decided": published.decisions,
         "changes": changes.totals.model_dump() if changes else {},
     }
     for group, counts in groups.items():

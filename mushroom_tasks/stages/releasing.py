@@ -12,7 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mushroom_tasks import manifests
-from mushroom_tasks.curation.publish import ATTRIBUTION, SPECIES, PublishedDataset
+from mushroom_tasks.curation.dataset.publish import ATTRIBUTION, SPECIES, PublishedDataset
 from mushroom_tasks.learning import backbones
 from mushroom_tasks.learning import evaluate as evaluation
 from mushroom_tasks.learning.dataset import select_split

@@ -117,16 +117,50 @@ class DownloadResult(Result):
 
 
 class PruneResult(Result):
-    """The pruned manifest."""
+    """The pruned manifest: photos pruned by reason, and photos that a person should look at by doubt."""
 
     fingerprint: str
     address: str
     photos: int
     pruned: dict[str, int]
+    doubtful: dict[str, int]
+
+
+class ReportResult(Result):
+    """The report of a pruned manifest.
+
+    `address` is its page in the store, `page` the one on which MLflow shows it (None where no server does).
+    """
+
+    fingerprint: str
+    address: str
+    page: str | None
+    species: int
+    photos: int
+    sheets: int
+
+
+class ReviewResult(Result):
+    """A set of photos on the page where people decide; `is_new` is False where it was there already.
+
+    `pruned` and `doubtful` are the rules' choice, `waiting` those of both without a verdict, `decided` all with one.
+    """
+
+    fingerprint: str
+    is_new: bool
+    photos: int
+    pruned: int
+    doubtful: int
+    waiting: int
+    decided: int
 
 
 class DatasetResult(Result):
-    """A published data set; `changes` counts what differs from the one before it (see `curation.refresh.Counts`)."""
+    """A published data set.
+
+    `decisions` counts what people decided, by verdict; `changes` what differs from the data set before it (see
+    `curation.dataset.refresh.Counts`).
+    """
 
     fingerprint: str
     folder: str
@@ -134,6 +168,7 @@ class DatasetResult(Result):
     photos: int
     pruned: int
     splits: dict[str, int]
+    decisions: dict[str, int]
     changes: dict[str, int]
 
 

@@ -6,7 +6,16 @@ from collections.abc import Callable
 
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages import dataset_building as building
-from mushroom_tasks.stages import downloading, ingesting, publishing, releasing, selecting
+from mushroom_tasks.stages import (
+    downloading,
+    ingesting,
+    pruning,
+    publishing,
+    releasing,
+    reporting,
+    reviewing,
+    selecting,
+)
 from mushroom_tasks.stages import model_training as training
 from mushroom_tasks.stages.results import Result, SelectionResult
 from mushroom_tasks.storage import Store
@@ -45,8 +54,10 @@ def _build(settings: Settings, selection: SelectionResult, report: Report) -> st
     report("collect", downloads)
     for shard in downloads.shards:
         report("embed", building.embed_shard(settings, downloads.fingerprint, shard, len(downloads.shards)))
-    pruned = building.prune(settings, downloads.fingerprint)
+    pruned = pruning.prune(settings, downloads.fingerprint)
     report("prune", pruned)
+    report("report", reporting.report(settings, pruned.fingerprint))
+    report("review", reviewing.queue_review(settings, pruned.fingerprint))
     dataset = publishing.publish(settings, pruned.fingerprint)
     report("publish", dataset)
     return dataset.fingerprint

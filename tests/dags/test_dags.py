@@ -40,7 +40,7 @@ def test_dag__is_documented_and_owned(bag: Any, dag_id: str) -> None:
     for task in dag.tasks:
         assert task.owner == "mushrooms"
         assert task.doc_md, task.task_id
-        assert task.retries == 2
+        assert task.retries == (0 if task.task_id == "approve" else 2)
         assert task.execution_timeout is not None
 
 
@@ -89,7 +89,23 @@ def test_withdraw__runs_where_the_build_was_skipped(bag: Any) -> None:
     assert withdraw.upstream_task_ids == {"publish"}
     assert is_new.ignore_downstream_trigger_rules is False
     assert "withdraw" in {task.task_id for task in is_new.get_flat_relatives(upstream=False)}
-    assert {task.task_id for task in dag.tasks if task.trigger_rule != "all_success"} == {"withdraw"}
+    assert {task.task_id for task in dag.tasks if task.trigger_rule != "all_success"} == {"withdraw", "publish"}
+
+
+def test_publish__runs_without_an_approval_but_not_where_the_build_was_skipped(bag: Any) -> None:
+    dag = bag.dags["dataset_build"]
+    publish, approve = dag.get_task("publish"), dag.get_task("approve")
+
+    # With no approval asked for `prune` alone has succeeded; where the build is skipped, neither has.
+    assert publish.trigger_rule == "none_failed_min_one_success"
+    assert publish.upstream_task_ids == {"approve", "prune"}
+    assert approve.upstream_task_ids == {"is_to_be_approved"}
+    assert dag.get_task("is_to_be_approved").ignore_downstream_trigger_rules is False
+    assert dag.params["review.wait_for_approval"] is False
+    # A person may take longer than a task, and a refusal stops what follows.
+    assert approve.response_timeout > approve.execution_timeout
+    assert approve.fail_on_reject is False
+    assert approve.defaults == ["Reject"]
 
 
 def test_gpu_tasks__take_the_pool_and_the_queue(bag: Any) -> None:

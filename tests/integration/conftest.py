@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -40,17 +41,23 @@ def _migrated_template(postgres_home: Path) -> str:
     return "template_migrated"
 
 
-@pytest.fixture
-def database(postgres_home: Path, _migrated_template: str) -> Iterator[str]:
-    """The URL of a fresh, migrated database of the test's own."""
+@contextmanager
+def _fresh_database(home: Path, template: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex[:12]}"
-    server = create_engine(embedded.url(postgres_home, "postgres"), isolation_level="AUTOCOMMIT")
+    server = create_engine(embedded.url(home, "postgres"), isolation_level="AUTOCOMMIT")
     with server.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {_migrated_template}"))
-    yield embedded.url(postgres_home, name)
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    yield embedded.url(home, name)
     with server.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     server.dispose()
+
+
+@pytest.fixture
+def database(postgres_home: Path, _migrated_template: str) -> Iterator[str]:
+    """The URL of a fresh, migrated database of the test's own."""
+    with _fresh_database(postgres_home, _migrated_template) as url:
+        yield url
 
 
 @pytest.fixture
@@ -59,6 +66,15 @@ def engine(database: str) -> Iterator[Engine]:
     engine = create_engine(database, pool_pre_ping=True)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def module_engine(postgres_home: Path, _migrated_template: str) -> Iterator[Engine]:
+    """An engine on a migrated database that the tests of a module share."""
+    with _fresh_database(postgres_home, _migrated_template) as url:
+        engine = create_engine(url, pool_pre_ping=True)
+        yield engine
+        engine.dispose()
 
 
 @pytest.fixture

@@ -5,22 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pruned_photos import pruned_photo, pruned_table
 
-from mushroom_tasks.curation.publish import list_datasets
+from mushroom_tasks.curation.dataset.publish import list_datasets
+from mushroom_tasks.manifests import PRUNED, write_manifest
 from mushroom_tasks.settings import Settings, load_settings
 from mushroom_tasks.stages.artifacts import latest_marked, mark_latest, newest_dataset, tracked_path
+from mushroom_tasks.stages.pruning import pruned_key
 from mushroom_tasks.stages.publishing import INATURALIST, choices, plan_dataset
 from mushroom_tasks.stages.results import SelectionResult
 from mushroom_tasks.storage import Store
 
-OLD, NEW = "a" * 16, "b" * 16
+OLD, NEW = (pruned_key(load_settings({}), downloads) for downloads in ("old", "new"))
 COUNTS = {"species": 2, "photos": 4, "kept": 4, "pruned": 0, "train": 2, "validation": 1, "test": 1}
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, database: str) -> Settings:
     """Two data sets of other selections, both finished, the second one published last."""
-    settings = load_settings({"home": tmp_path})
+    settings = load_settings({"home": tmp_path, "database_url": database})
     for fingerprint, selection, day in ((OLD, "old", 1), (NEW, "new", 2)):
         _publish(settings, fingerprint, selection, f"2026-01-0{day}T00:00:00+00:00")
     return settings
@@ -30,9 +33,11 @@ def _publish(
     settings: Settings, fingerprint: str, selection: str, created: str, failures: dict[str, int] | None = None
 ) -> None:
     store = Store(settings.store)
-    inputs = {"origin": INATURALIST, "selection": selection, "downloads": "d"}
+    inputs = {"origin": INATURALIST, "selection": selection, "downloads": selection, "pruned": fingerprint}
     content = {"fingerprint": fingerprint, "created": created, "counts": COUNTS, "pruned_by_reason": {}}
     content |= {"failures": failures or {}, "inputs": inputs, "settings": choices(settings)}
+    rows = pruned_table(*(pruned_photo(photo_id) for photo_id in range(1, 5)))
+    write_manifest(store, f"datasets/{fingerprint}/pruned.parquet", rows, PRUNED, fingerprint)
     store.write_json(f"datasets/{fingerprint}/dataset.json", content)
     store.write_json(tracked_path(settings, "datasets", fingerprint), COUNTS)
     mark_latest(store, fingerprint, choices(settings))
@@ -54,6 +59,21 @@ def test_plan__builds_another_selection_and_an_earlier_one(settings: Settings) -
 
 def test_plan__builds_again_where_somebody_asks(settings: Settings) -> None:
     assert plan_dataset(settings, _selected("new"), again=True).is_new
+
+
+@pytest.mark.parametrize(
+    ("version", "value"),
+    [
+        ("mushroom_tasks.photos.looks.VERSION", 1000),
+        ("mushroom_tasks.stages.pruning._VERSION", 1000),
+        ("mushroom_tasks.stages.pruning.embedder_fingerprint", lambda _: "other"),
+    ],
+)
+def test_plan__builds_again_what_other_rules_measures_or_features_judged(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, version: str, value: object
+) -> None:
+    monkeypatch.setattr(version, value)
+    assert plan_dataset(settings, _selected("new")).is_new
 
 
 def test_plan__a_dry_run_builds_nothing(settings: Settings) -> None:

@@ -21,7 +21,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from mushroom_tasks import stages
-from mushroom_tasks.curation.publish import list_datasets
+from mushroom_tasks.curation.dataset.publish import list_datasets
 from mushroom_tasks.db import embedded
 from mushroom_tasks.errors import LearningError, SourceUnreachable, WeightsMismatch
 from mushroom_tasks.sample.bucket import write_bucket

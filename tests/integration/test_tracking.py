@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,20 @@ def test_run__keeps_many_metrics_and_a_dataset_once(tracker: Tracker, tmp_path: 
     assert len(found.data.metrics) == 2_000
     assert [entry.dataset.digest for entry in found.inputs.dataset_inputs] == ["ab12"]
     assert [file.path for file in tracker._client.list_artifacts(run.id)] == ["card.md"]
+
+
+def test_table__is_marked_once(tracker: Tracker) -> None:
+    run = tracker.run("dataset_build", key="cd34", name="data set cd34")
+    for _ in range(2):
+        run.mark_table("report/classes.json")
+        run.mark_table("report/species.json")
+    marked = json.loads(tracker._client.get_run(run.id).data.tags["mlflow.loggedArtifacts"])
+
+    assert [entry["path"] for entry in marked] == ["report/classes.json", "report/species.json"]
+
+
+def test_page__is_none_where_no_server_shows_it(tracker: Tracker) -> None:
+    assert tracker.run("dataset_build", key="cd34", name="data set cd34").page("report/report.html") is None
 
 
 def test_register__same_key_is_the_same_version_and_the_alias_moves(tracker: Tracker, tmp_path: Path) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from loads import fetched, load_small
+from pruned_photos import pruned_photo, pruned_table
 from small_bucket import SPECIES, SmallBucket, ordinary
 from sqlalchemy import Engine
 
 from mushroom_tasks import stages
+from mushroom_tasks.curation.dataset.publish import publish
 from mushroom_tasks.inat.refresh.history import withdrawn
 from mushroom_tasks.photos.store import photo_path
 from mushroom_tasks.settings import Settings, load_settings
+from mushroom_tasks.stages.publishing import INATURALIST, choices
 from mushroom_tasks.storage import Store
 
 
@@ -51,6 +55,17 @@ def test_withdraw__deletes_every_size_of_what_the_last_load_missed_once(settings
 def test_withdraw__a_dry_run_deletes_nothing(settings: Settings) -> None:
     assert stages.withdraw(settings, dry_run=True).model_dump() == {"withdrawn": 1, "deleted": 0}
     assert len(_stored(settings)) == 3
+
+
+def test_withdraw__photos_of_the_newest_data_set_stay_until_there_is_one_without_them(settings: Settings) -> None:
+    store = Store(settings.store)
+    inputs = {"origin": INATURALIST, "selection": "s", "downloads": "d", "pruned": "p"}
+    content = {"inputs": inputs, "settings": choices(settings), "failures": {}, "species": [], "decided_by": {}}
+
+    publish(pruned_table(pruned_photo(1), pruned_photo(2)), store, "first", **content)
+    assert stages.withdraw(settings).model_dump() == {"withdrawn": 1, "deleted": 0}
+    publish(pruned_table(pruned_photo(2)), store, "second", clock=lambda: datetime(2100, 1, 1, tzinfo=UTC), **content)
+    assert stages.withdraw(settings).model_dump() == {"withdrawn": 1, "deleted": 2}
 
 
 def test_withdraw__a_load_that_misses_too_many_withdraws_none(

@@ -71,6 +71,10 @@ def _record(store: Store, photo_id: int, name: str, split: str, is_outlier: bool
         "format": "PNG",
         "cluster_label": -1 if is_outlier else 0,
         "is_outlier": is_outlier,
-        "reason": "noise" if is_outlier else None,
+        "reason": "noise" if is_outlier else "typical",
         "outlier_score": 0.9 if is_outlier else 0.1,
+        "sharpness": 2.0,
+        "brightness": 0.9,
+        "contrast": 0.1,
+        "text_share": 0.0,
     }

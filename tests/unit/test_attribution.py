@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mushroom_tasks import settings
-from mushroom_tasks.curation.attribution import (
+from mushroom_tasks.curation.dataset.attribution import (
     COLUMNS,
     LICENSES,
     credit_line,

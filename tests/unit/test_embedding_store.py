@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mushroom_tasks.errors import LearningError
-from mushroom_tasks.learning.embedding_store import BUCKETS, EmbeddingStore, shard_of
+from mushroom_tasks.learning.embedding_store import EmbeddingStore
 from mushroom_tasks.manifests import embeddings_schema
 from mushroom_tasks.storage import Store
 
@@ -28,41 +28,30 @@ def known(tmp_path: Path) -> EmbeddingStore:
     return EmbeddingStore(Store(tmp_path), "embedder")
 
 
-def test_missing__is_what_was_not_added(known: EmbeddingStore) -> None:
-    known.add(embedded(rows([1, 2, 65])))
+def test_matrix__follows_the_order_of_the_rows(known: EmbeddingStore) -> None:
+    known.add(embedded(rows(list(range(200)))))
+    wanted = [150, 3, 64, 128, 0]
 
-    assert sorted(known.missing(rows([1, 2, 3, 65, 66]))["photo_id"].to_pylist()) == [3, 66]
+    np.testing.assert_array_equal(known.matrix(rows(wanted)), [[i, 1, 2] for i in wanted])
 
 
-def test_missing__a_photo_with_other_content_is_embedded_again(known: EmbeddingStore) -> None:
+def test_matrix__a_photo_with_other_content_is_embedded_again(known: EmbeddingStore) -> None:
     known.add(embedded(rows([1, 65])))
     replaced = rows([1], sha256="b")
     assert known.missing(replaced)["photo_id"].to_pylist() == [1]
+    with pytest.raises(LearningError, match="Run embed first"):
+        known.matrix(replaced)
 
     known.add(embedded(replaced, offset=100))
-    np.testing.assert_array_equal(known.matrix(rows([65, 1]))[:, 0], [65, 101])
+    np.testing.assert_array_equal(known.matrix(replaced)[:, 0], [101])
 
 
-def test_matrix__follows_the_order_of_the_rows(known: EmbeddingStore) -> None:
-    ids = list(range(200))
-    known.add(embedded(rows(ids)))
-    wanted = [150, 3, 64, 128, 0]
-
-    np.testing.assert_array_equal(known.matrix(rows(wanted))[:, 0], wanted)
-
-
-@pytest.mark.parametrize("ids", [[1, 7], [65], [1, 70]])
-def test_matrix__names_what_lacks(known: EmbeddingStore, ids: list[int]) -> None:
+def test_matrix__of_one_embedder_is_not_that_of_another(known: EmbeddingStore, tmp_path: Path) -> None:
     known.add(embedded(rows([1])))
-    with pytest.raises(LearningError, match="Run embed first"):
-        known.matrix(rows(ids))
+    with pytest.raises(LearningError, match="embeddings/other"):
+        EmbeddingStore(Store(tmp_path), "other").matrix(rows([1]))
 
 
-@pytest.mark.parametrize("shards", [1, 2, 5, 64])
-def test_shard_of__keeps_buckets_together(shards: int) -> None:
-    ids = np.arange(1_000, dtype=np.int64)
-    found = shard_of(ids, shards)
-
-    assert set(found) == set(range(shards))
-    for bucket in range(BUCKETS):
-        assert len(set(found[ids % BUCKETS == bucket])) == 1
+def test_matrix__refuses_an_empty_table(known: EmbeddingStore) -> None:
+    with pytest.raises(LearningError, match="empty table"):
+        known.matrix(rows([]))

@@ -48,30 +48,33 @@ def matrix(table: pa.Table) -> NDArray[np.float32]:
 
 def test_embed__gives_the_features_of_each_photo_sorted_by_id(tmp_path: Path) -> None:
     store, rows = store_with(tmp_path, {30: 1, 10: 2, 20: 3, 50: 4, 40: 1})
-    table = embed(rows, store, SETTINGS)
+    table, looks = embed(rows, store, SETTINGS, look=lambda image: image.getpixel((0, 0)))
     assert table.schema.equals(embeddings_schema(1280))
     assert table["photo_id"].to_pylist() == [10, 20, 30, 40, 50]
     model = backbones.get("efficientnet_lite0").build("imagenet")
     pixels = imaging.model_input(imaging.decode(photo(2)), 224)[None].astype(np.float32)
     np.testing.assert_allclose(matrix(table)[0], model(pixels).numpy()[0], atol=1e-4)
     np.testing.assert_array_equal(matrix(table)[2], matrix(table)[3])  # the same content under two ids
-    shard = embed(rows.slice(3, 1), store, SETTINGS)
+    assert looks == [imaging.decode(photo(seed)).getpixel((0, 0)) for seed in (2, 3, 1, 1, 4)]
+    shard, _ = embed(rows.slice(3, 1), store, SETTINGS, look=lambda image: None)
     np.testing.assert_allclose(matrix(shard)[0], matrix(table)[4], atol=1e-5)
 
 
 def test_embed__gives_an_empty_table_for_no_rows(tmp_path: Path) -> None:
     store, rows = store_with(tmp_path, {1: 1})
-    assert embed(rows.slice(0, 0), store, SETTINGS).schema.equals(embeddings_schema(1280))
+    table, looks = embed(rows.slice(0, 0), store, SETTINGS, look=lambda image: image.size)
+    assert table.schema.equals(embeddings_schema(1280))
+    assert looks == []
 
 
 def test_embed__names_photo_that_is_gone_or_broken(tmp_path: Path) -> None:
     store, rows = store_with(tmp_path, {1: 1, 2: 2})
     store.write_bytes("photos/2.jpg", photo(2)[:-300])
     with pytest.raises(LearningError, match=r"photos/2\.jpg no longer decodes \(truncated"):
-        embed(rows, store, SETTINGS)
+        embed(rows, store, SETTINGS, look=lambda image: None)
     store.delete("photos/2.jpg")
     with pytest.raises(LearningError, match=r"photos/2\.jpg is gone"):
-        embed(rows, store, SETTINGS)
+        embed(rows, store, SETTINGS, look=lambda image: None)
 
 
 def test_embedder_fingerprint__changes_with_weights_and_backbone_only() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mushroom_tasks.escaping import escape_markdown, guard_cell, plain
+from mushroom_tasks.escaping import escape_markdown, guard_cell, plain, unguard_cell
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
@@ -36,3 +36,8 @@ def test_guard_cell__disarms_formulas(start: str) -> None:
 
 def test_guard_cell__leaves_harmless_text() -> None:
     assert guard_cell('O\'Brien "2", a=b') == 'O\'Brien "2", a=b'
+
+
+@pytest.mark.parametrize("text", ["", "Ann", "=1+1", " =1", "\t=1", "O'Brien", "'quoted'", "'", "-"])
+def test_unguard_cell__returns_what_was_guarded(text: str) -> None:
+    assert unguard_cell(guard_cell(text)) == text

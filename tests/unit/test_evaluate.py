@@ -6,15 +6,17 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from labelled_photos import SIZE, TINY, labelled_photos
 from PIL import Image
+from pruned_photos import noise, pruned_photo, pruned_table
 
 from mushroom_tasks.errors import LearningError
 from mushroom_tasks.learning import backbones
 from mushroom_tasks.learning.devices import devices
-from mushroom_tasks.learning.evaluate import Confused, evaluate, metrics, predict_split
+from mushroom_tasks.learning.evaluate import Confused, evaluate, held_out, metrics, predict_split
 from mushroom_tasks.learning.model import build_classifier
 from mushroom_tasks.learning.plots import plot_confusion
 
@@ -99,6 +101,59 @@ def test_evaluate__copes_with_split_that_was_pruned_whole(model_path: Path, tmp_
     assert report.kept is None
     assert report.as_came is not None
     assert report.as_came.photos == 3
+
+
+def counted(rows: pa.Table, split: str) -> list[int]:
+    """Photos that count, of rows in any order."""
+    chosen = rows.filter(pc.equal(rows["split"], split)).sort_by("photo_id")
+    return chosen.filter(pa.array(held_out(rows, split)))["photo_id"].to_pylist()
+
+
+def test_held_out__counts_a_picture_once_as_the_photo_that_is_kept_or_of_the_lowest_id() -> None:
+    rows = pruned_table(
+        noise(9, split="test", picture=3), pruned_photo(5, split="test", picture=3),
+        noise(3, split="validation", picture=3), noise(12, split="validation", picture=11),
+        noise(11, split="test", picture=11), noise(20, split="test"), pruned_photo(21, split="validation"),
+    )  # fmt: skip
+    assert counted(rows, "test") == [5, 11, 20]
+    assert counted(rows, "validation") == [21]
+
+
+def test_held_out__leaves_out_pictures_that_have_a_photo_in_training_kept_or_not() -> None:
+    rows = pruned_table(
+        pruned_photo(1, split="train", picture=1), noise(2, split="test", picture=1),
+        noise(3, split="train", picture=3), pruned_photo(4, split="test", picture=3),
+        pruned_photo(5, split="validation", picture=3), pruned_photo(6, split="test"), pruned_photo(7, split="train"),
+    )  # fmt: skip
+    assert counted(rows, "test") == [6]
+    assert counted(rows, "validation") == []
+
+
+def with_pictures(rows: pa.Table, pictures: dict[int, int]) -> pa.Table:
+    values = pa.array([pictures.get(photo_id) for photo_id in rows["photo_id"].to_pylist()], pa.int64())
+    return rows.set_column(rows.schema.get_field_index("picture"), "picture", values)
+
+
+def test_evaluate__leaves_copies_out_of_both(model_path: Path, tmp_path: Path) -> None:
+    store, rows = labelled_photos(tmp_path / "store")
+    test = rows.filter(pc.equal(rows["split"], "test"))
+    kept, flagged = (
+        test.filter(pc.equal(test["is_outlier"], value))["photo_id"].to_pylist() for value in (False, True)
+    )
+    # One kept photo is in training too; one flagged photo is a copy of another kept one.
+    rows = with_pictures(rows, {1: 1, kept[0]: 1, kept[1]: kept[1], flagged[0]: kept[1]})
+    report = evaluate(model_path, rows, store, tmp_path / "cache", TINY, tmp_path / "out")
+    assert report.as_came is not None
+    assert report.kept is not None
+    assert (report.as_came.photos, report.kept.photos) == (7, 5)
+
+
+def test_evaluate__refuses_split_of_copies_alone(model_path: Path, tmp_path: Path) -> None:
+    store, rows = labelled_photos(tmp_path / "store", test=0)
+    test = rows.filter(pc.equal(rows["split"], "test"))["photo_id"].to_pylist()
+    rows = with_pictures(rows, dict.fromkeys([1, *test], 1))
+    with pytest.raises(LearningError, match="none of the 3 photos of the test split is a picture of its own"):
+        evaluate(model_path, rows, store, tmp_path / "cache", TINY, tmp_path / "out")
 
 
 def test_predict_split__gives_each_photo_its_row(model_path: Path, tmp_path: Path) -> None:

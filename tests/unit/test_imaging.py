@@ -217,6 +217,16 @@ def test_model_input__is_the_centre_square(size: tuple[int, int]) -> None:
     assert pixels[1:-1, 1:-1].min() > 250
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_square__is_upright_and_what_the_model_sees(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = _encode(_quarters().resize((512, 256)), exif=exif, quality=95)
+    seen = imaging.model_input(imaging.decode(data), 32).astype(int)
+
+    assert np.abs(np.asarray(imaging.square(data, 32)).astype(int) - seen).mean() < 6
+
+
 def test_model_input__keeps_pixels_where_nothing_is_to_do() -> None:
     image = _noise(48, 48)
     assert np.array_equal(imaging.model_input(image, 48), np.asarray(image))

@@ -12,9 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from pruned_photos import noise, pruned_photo, pruned_table
 
-from mushroom_tasks.curation.overview import overview_png
-from mushroom_tasks.curation.publish import PublishedDataset, find_dataset, list_datasets, publish
+from mushroom_tasks.curation.dataset.overview import overview_png
+from mushroom_tasks.curation.dataset.publish import PublishedDataset, find_dataset, list_datasets, publish
 from mushroom_tasks.errors import CurationError, StorageError
 from mushroom_tasks.imaging import probe
 from mushroom_tasks.manifests import PRUNED, manifest_fingerprint, read_manifest
@@ -24,43 +25,12 @@ FINGERPRINT = "0123456789abcdef"
 HOSTILE = '=cmd|"<script>alert(1)</script>[x](http://evil.example) `*_\n# Fake heading'
 
 
-def photo(photo_id: int, **changes: Any) -> dict[str, Any]:
-    return {
-        "photo_id": photo_id,
-        "photo_uuid": f"photo-{photo_id}",
-        "observation_uuid": f"observation-{photo_id // 2}",
-        "observer_id": photo_id % 4,
-        "login": f"user{photo_id % 4}",
-        "observer_name": None,
-        "taxon_id": 48715 + photo_id % 2,
-        "scientific_name": ("Amanita muscaria", "Boletus edulis")[photo_id % 2],
-        "license": ("CC-BY-NC", "CC0")[photo_id % 2],
-        "extension": "jpg",
-        "position": 0,
-        "latitude": None,
-        "longitude": None,
-        "observed_on": None,
-        "split": ("train", "train", "validation", "test")[photo_id % 4],
-        "path": f"photos/000/{photo_id}.jpg",
-        "sha256": "0" * 64,
-        "bytes": 1000,
-        "width": 500,
-        "height": 375,
-        "format": "JPEG",
-        "cluster_label": 0,
-        "is_outlier": False,
-        "reason": None,
-        "outlier_score": 0.1,
-        **changes,
-    }
-
-
 def photos(count: int = 12, **changes: Any) -> pa.Table:
-    rows = [photo(i) for i in range(1, count + 1)]
+    rows = [pruned_photo(i) for i in range(1, count + 1)]
     rows[3].update(is_outlier=True, reason="noise", cluster_label=-1, outlier_score=0.9)
     rows[5].update(is_outlier=True, reason="stray_cluster", cluster_label=1, outlier_score=0.8)
     rows[0].update(changes)
-    return pa.Table.from_pylist(rows, schema=PRUNED)
+    return pruned_table(*rows)
 
 
 def at(day: int) -> Callable[[], datetime]:
@@ -68,7 +38,11 @@ def at(day: int) -> Callable[[], datetime]:
 
 
 def publish_to(
-    store: Store, table: pa.Table | None = None, fingerprint: str = FINGERPRINT, day: int = 1
+    store: Store,
+    table: pa.Table | None = None,
+    fingerprint: str = FINGERPRINT,
+    day: int = 1,
+    decided_by: dict[str, int] | None = None,
 ) -> PublishedDataset:
     return publish(
         photos() if table is None else table,
@@ -77,6 +51,7 @@ def publish_to(
         inputs={"snapshot": "aa11", "source": "https://bucket.example"},
         settings={"pruning": {"eps": None, "min_samples": 4}},
         failures={"missing": 3, "empty": 1},
+        decided_by=decided_by or {},
         species=[{"scientific_name": name, "taxon_id": 1} for name in ("Amanita muscaria", "Verpa bohemica")],
         clock=at(day),
     )
@@ -279,6 +254,60 @@ def test_card__tells_counts_licences_reasons_and_limits(card: str) -> None:
         assert line in card.splitlines(), line
 
 
+def decided(store: Store) -> PublishedDataset:
+    """Photos that the rules and people see differently."""
+    rows = [
+        noise(1, is_outlier=False, decision="keep"),
+        noise(2, decision="prune"),
+        pruned_photo(3, is_outlier=True, decision="wrong_species"),
+        pruned_photo(4, is_outlier=True, decision="prune"),
+        pruned_photo(5, decision="not_sure", doubt="near_border"),
+        pruned_photo(6, doubt="suspected_label"),
+        pruned_photo(7),
+    ]
+    return publish_to(store, pruned_table(*rows), decided_by={HOSTILE: 1, "ann": 4})
+
+
+def test_publish__counts_what_people_decided_apart_from_the_rules(store: Store) -> None:
+    published = decided(store)
+    assert (published.counts.kept, published.counts.pruned) == (4, 3)
+    assert published.pruned_by_reason == {"noise": 1, "by_person": 2}
+    assert published.decisions == {"keep": 1, "not_sure": 1, "prune": 2, "wrong_species": 1}
+    assert published.decided_by == {HOSTILE: 1, "ann": 4}
+
+
+def test_publish__reads_a_marker_from_before_people_decided(store: Store) -> None:
+    published = publish_to(store)
+    marker = store.read_json(published.file("dataset.json"))
+    store.write_json(published.file("dataset.json"), {k: v for k, v in marker.items() if not k.startswith("deci")})
+    assert find_dataset(store, FINGERPRINT).decisions == {}
+
+
+def test_card__tells_what_people_decided_and_who(store: Store) -> None:
+    card = store.read_bytes(decided(store).file("README.md")).decode()
+    for line in (
+        r"| by\_person | kept by the rules, pruned by people | 2 |",
+        r"| wrong\_species | shows another species than the one it is filed under | 1 |",
+        r"| suspected\_label | looks more like another species of the data set | 1 |",
+    ):
+        assert line in card.splitlines(), line
+    assert "Decided by ann (4), " in card
+    assert "near" not in card.split("Others are in doubt")[1].split("##")[0]
+    assert "<script" not in card
+    assert "](http://evil" not in card
+
+
+def test_card__says_so_where_nobody_looked(card: str) -> None:
+    assert "## Photos that people looked at\n\nNone.\n\nNo other photo is in doubt." in card
+
+
+def test_overview_png__shows_what_people_decided(store: Store) -> None:
+    rows = [pruned_photo(1), noise(3)]
+    plain, by_people = pruned_table(*rows), pruned_table(rows[0] | {"decision": "keep"}, rows[1])
+    assert overview_png(plain) != overview_png(by_people)
+    assert overview_png(pruned_table(rows[0] | {"decision": "not_sure"}, rows[1])) == overview_png(plain)
+
+
 def test_card__gives_no_advice_on_consumption(card: str) -> None:
     assert "No advice on consumption" in card
 
@@ -306,6 +335,6 @@ def test_overview_png__is_a_picture_and_takes_formula_like_names() -> None:
 
 
 def test_overview_png__takes_many_species() -> None:
-    rows = pa.Table.from_pylist([photo(i, scientific_name=f"Species {i}") for i in range(500)], schema=PRUNED)
+    rows = pruned_table(*(pruned_photo(i, scientific_name=f"Species {i}") for i in range(500)))
     _, width, height = probe(overview_png(rows))
     assert max(width, height) < 2500

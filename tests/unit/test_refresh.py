@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mushroom_tasks.curation.refresh import Counts, compare, report
+from mushroom_tasks.curation.dataset.refresh import Counts, compare, report
 
 Rows = dict[int, tuple[str, str]]  # photo_id: scientific name, split
 
 
-def table(rows: Rows) -> pa.Table:
+def table(rows: Rows, pruned: Collection[int] = ()) -> pa.Table:
     return pa.table(
         {
             "photo_id": pa.array(list(rows), pa.int64()),
             "scientific_name": pa.array([name for name, _ in rows.values()], pa.string()),
             "split": pa.array([split for _, split in rows.values()], pa.string()),
+            "is_outlier": pa.array([photo_id in pruned for photo_id in rows], pa.bool_()),
         }
     )
 
@@ -55,6 +58,21 @@ def test_compare__finds_nothing_where_nothing_changed() -> None:
     assert changes.species == {}
 
 
+def test_compare__counts_photos_that_are_pruned_or_kept_now() -> None:
+    changes = compare(table(BEFORE, pruned={3, 4}), table(NOW, pruned={1, 5, 7}), [], previous="ab12", current="cd34")
+
+    assert (changes.totals.pruned, changes.totals.restored) == (2, 1)
+    assert changes.species["Amanita muscaria"].restored == 1
+    assert changes.species["Boletus edulis"].pruned == 1
+
+
+def test_compare__pruning_alone_is_a_change() -> None:
+    changes = compare(table(BEFORE), table(BEFORE, pruned={6}), [], previous="ab12", current="cd34")
+
+    assert changes.species == {"Verpa bohemica": Counts(before=1, now=1, pruned=1)}
+    assert "1 are pruned that were kept, and 0 are kept that were pruned" in report(changes)
+
+
 species = st.sampled_from(["Amanita muscaria", "Boletus edulis", "Verpa bohemica"])
 splits = st.sampled_from(["train", "validation", "test"])
 data_sets = st.dictionaries(st.integers(1, 40), st.tuples(species, splits), max_size=30)
@@ -76,4 +94,4 @@ def test_report__shows_names_from_strangers_as_text() -> None:
     assert "# Data set cd34 beside ab12" in text
     assert "<b>" not in text
     assert "6 photos, 1 before: 5 added, 0 withdrawn" in text
-    assert all(line.count(" | ") == 7 for line in text.splitlines() if line.startswith("| "))
+    assert all(line.count(" | ") == 9 for line in text.splitlines() if line.startswith("| "))

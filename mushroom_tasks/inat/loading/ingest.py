@@ -25,10 +25,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.schema import CreateIndex
 
 from mushroom_tasks.arrays import to_arrow, to_numpy
+from mushroom_tasks.db.copying import copy_in
 from mushroom_tasks.db.engine import explained
 from mushroom_tasks.db.models import Base, Snapshot
 from mushroom_tasks.errors import TableError
-from mushroom_tasks.inat.copying import copy_in
 from mushroom_tasks.inat.loading.checks import DAMAGED, TableCounts, require_plausible
 from mushroom_tasks.inat.loading.keys import LARGEST_ID, ByIds, ByUuids, Ids, Uuids, Wanted
 from mushroom_tasks.inat.loading.quarantine import Quarantine

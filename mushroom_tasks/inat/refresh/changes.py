@@ -19,8 +19,8 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Engine, text
 
+from mushroom_tasks.db.copying import copy_out
 from mushroom_tasks.db.engine import explained
-from mushroom_tasks.inat.copying import copy_out
 from mushroom_tasks.inat.rollup import read_taxa, write_rollup
 from mushroom_tasks.inat.taxonomy import species_of
 

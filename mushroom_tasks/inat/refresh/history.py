@@ -26,10 +26,10 @@ from sqlalchemy import Connection, Engine, Row, func, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from mushroom_tasks.db.copying import copy_out
 from mushroom_tasks.db.engine import explained
 from mushroom_tasks.db.models import Snapshot
 from mushroom_tasks.errors import DatabaseError, RollbackError
-from mushroom_tasks.inat.copying import copy_out
 from mushroom_tasks.inat.refresh import changes, withdrawals
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.csv
 from sqlalchemy import Connection
 
-from mushroom_tasks.inat.copying import copy_in
+from mushroom_tasks.db.copying import copy_in
 from mushroom_tasks.inat.selecting.countries import Territory
 
 logger = logging.getLogger(__name__)

@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, Engine, text
 
+from mushroom_tasks.db.copying import copy_out
 from mushroom_tasks.db.engine import explained
 from mushroom_tasks.errors import SelectionError
-from mushroom_tasks.inat.copying import copy_out
 from mushroom_tasks.inat.rollup import read_taxa, write_rollup
 from mushroom_tasks.inat.selecting.countries import territory
 from mushroom_tasks.inat.selecting.locating import locate

@@ -17,7 +17,7 @@ from small_bucket import SPECIES as BUCKET_SPECIES
 from sqlalchemy import Engine, text
 
 from mushroom_tasks import stages
-from mushroom_tasks.curation import publish as publishing
+from mushroom_tasks.curation.dataset import publish as publishing
 from mushroom_tasks.errors import ImportFailed
 from mushroom_tasks.identifiers import is_own
 from mushroom_tasks.imports.folder import folder_items
@@ -290,7 +290,7 @@ def test_folder__becomes_a_data_set_that_a_model_is_trained_on(settings: Setting
     plan = stages.plan_training(settings, dataset.fingerprint)
     trained = stages.train(settings, plan)
 
-    assert [stage for stage, _ in said] == ["embed", "prune", "publish"]
+    assert [stage for stage, _ in said] == ["embed", "prune", "report", "review", "publish"]
     assert (dataset.photos, dataset.species, trained.classes) == (42, 3, 3)
     assert plan.is_new
     store = Store(settings.store)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mushroom_tasks.curation.attribution import license_of
+from mushroom_tasks.curation.dataset.attribution import license_of
 from mushroom_tasks.imports.licenses import license_code
 from mushroom_tasks.settings import LICENSES
 

@@ -1,0 +1,1 @@
+"""Data sets in the store: published, described, credited, compared."""

@@ -1,0 +1,1 @@
+"""Which photos do not show their species: see `prune`, which explains the method."""
