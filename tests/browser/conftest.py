@@ -51,7 +51,8 @@ def review(chromium: str) -> Iterator[Review]:
             stack.down(settings)
 
 
-@pytest.fixture(scope="session")
+# Not of the session: as long as Playwright runs, no other test of this process could run an event loop.
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
