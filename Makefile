@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA_BENCHMARKS := ingest selection download refresh
-CURATION_BENCHMARKS := curation pruning_speed looks
-EXTRAS := embedded,mobile,learning,cpu,tracking,airflow,countries,huggingface,quickstart,dev
+CURATION_BENCHMARKS := curation curation_speed looks
+EXTRAS := embedded,mobile,learning,cpu,tracking,airflow,s3,countries,huggingface,quickstart,dev
 
 export MUSHROOM_HOME ?= $(CURDIR)/.mushroom
 export PATH := $(CURDIR)/$(BIN):$(PATH)

@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
-from mushroom_tasks.curation.labels.held_out import deal
+from mushroom_tasks.curation.labels.folds import assign_folds
 
 FOLDS = 5
 
@@ -25,7 +25,7 @@ FOLDS = 5
 def accuracy(photos: LabelledPhotos, kept: NDArray[np.bool_]) -> float:
     """Return the share of clean photos that are named right, learnt from the kept photos of other observers."""
     features = normalize(photos.embeddings) * np.float32(np.sqrt(photos.embeddings.shape[1]))
-    fold = deal(photos.observers, FOLDS)
+    fold = assign_folds(photos.observers, FOLDS)
     right = np.zeros(len(kept), bool)
     for each in np.unique(fold):
         test, train = (fold == each) & photos.is_clean, (fold != each) & kept

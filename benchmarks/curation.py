@@ -3,8 +3,9 @@
 Needs a folder of photos in iNaturalist's layout with a `truth.csv` (the one that the tests use, or
 MUSHROOM_TEST_BUCKET). All ways get the same embeddings, made by our own code with the default backbone. Ours run with
 their defaults; peers with theirs, and also with the parameters and the threshold that the truth says are best for them.
-Prints tables and writes `benchmarks/results/curation.json`, in about five minutes. Needs a package registry on first
-use, for the environments of cleanlab and cleanvision.
+Prints tables and writes `benchmarks/results/curation.json`, in about a quarter of an hour. Needs a package registry on
+first use, for the environments of cleanlab, cleanvision and kneed. How long ours takes is measured by
+curation_speed.py.
 
     python benchmarks/curation.py
 """
@@ -12,15 +13,14 @@ use, for the environments of cleanlab and cleanvision.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from accuracy import accuracy
-from curation_peers import cleanlab, cleanlab_labels, cleanvision
+from curation_peers import Cleanvision, cleanlab, cleanlab_labels, knees
 from curation_tables import (
+    BEST_EPS,
     LABELS,
     OURS,
     STAGE,
@@ -35,23 +35,21 @@ from curation_tables import (
     show_labels,
     show_outliers,
 )
-from detectors import all_detectors, dbscan, local_outlier_factor
+from detectors import all_detectors, dbscan_at_knees
 from inputs.contamination import contaminated
 from inputs.labelled_bucket import LabelledPhotos, find_bucket, read_bucket
 from inputs.wrong_labels import wrong_labels
-from judging import Found, Quality, f1, judge
-from measured import measured
 from numpy.typing import NDArray
 from rankings import label_errors, off_topic
-from report import Row, beside, report
+from report import Row, report
+from scoring import Found, Quality, f1, quality_of
 
 from mushroom_tasks.curation import reasons
-from mushroom_tasks.curation.judging import judge as judge_all
+from mushroom_tasks.curation.judging import judge
 from mushroom_tasks.curation.labels.suspects import find_suspects
 from mushroom_tasks.curation.pruning.prune import prune
 from mushroom_tasks.settings import DuplicateSettings, EmbeddingSettings, LabelSettings, PruningSettings
 
-PROGRAMS = Path(__file__).with_name("programs")
 LEVELS = (0.0, 0.05, 0.15, 0.3)
 
 
@@ -75,7 +73,8 @@ def whole_stage(photos: LabelledPhotos) -> tuple[Found, NDArray[np.bool_]]:
     _, taxa = np.unique(photos.labels, return_inverse=True)
     columns = {"photo_id": photos.photo_ids, "taxon_id": taxa, "observer_id": photos.observers, "sha256": photos.sha256}
     settings = DuplicateSettings(), PruningSettings(), LabelSettings()
-    found = judge_all(pa.table(columns), photos.embeddings, photos.hashes, photos.is_poor, *settings).columns
+    embeddings = photos.embeddings.copy()  # they are overwritten
+    found = judge(pa.table(columns), embeddings, photos.hashes, photos.is_poor, *settings).columns
     reason = np.array(found["reason"].to_pylist())
     is_outlier = np.asarray(found["is_outlier"])
     score = np.maximum(np.asarray(found["outlier_score"]), reason == reasons.POOR_QUALITY)
@@ -83,14 +82,19 @@ def whole_stage(photos: LabelledPhotos) -> tuple[Found, NDArray[np.bool_]]:
     return Found(STAGE, is_outlier & ~twice, score), ~is_outlier
 
 
-def measure_outliers(photos: LabelledPhotos) -> tuple[list[Row], Found]:
+def others(photos: LabelledPhotos, seen: Cleanvision) -> list[Found]:
+    """Find junk in the ways that people would take instead."""
+    at_knees = dbscan_at_knees(photos, knees(photos))
+    return [*all_detectors(photos), *at_knees, *cleanlab(photos), *seen.of(photos), off_topic(photos)]
+
+
+def measure_outliers(photos: LabelledPhotos, seen: Cleanvision) -> tuple[list[Row], Found]:
     """Compare all ways to find junk; return their rows, and DBSCAN at its best fixed eps."""
-    detectors = list(all_detectors(photos))
-    single_linkage = off_topic(photos)
+    peers = others(photos, seen)
     stage, _ = whole_stage(photos)
-    outliers = [pruned(photos), stage, *detectors, *cleanlab(photos), *cleanvision(photos), single_linkage]
-    fixed = max((found for found in detectors if found.name.startswith("DBSCAN")), key=lambda found: _f1(photos, found))
-    return outlier_rows(show_outliers(photos, outliers)), fixed
+    at_best = [found for found in peers if found.way.startswith(BEST_EPS)]
+    rows = outlier_rows(show_outliers(photos, [pruned(photos), stage, *peers]))
+    return rows, max(at_best, key=lambda found: f1(found.flagged, photos.is_junk))
 
 
 def measure_labels(photos: LabelledPhotos, draws: int) -> list[Row]:
@@ -126,15 +130,15 @@ def measure_accuracy(photos: LabelledPhotos, fixed: Found) -> list[Row]:
     return accuracy_rows(STAGE, learnt)
 
 
-def measure_contamination(photos: LabelledPhotos, share: float, draws: int) -> list[Row]:
-    """Compare the ways that are best on the photos as they are, at one share of junk, on some draws."""
+def measure_contamination(photos: LabelledPhotos, seen: Cleanvision, share: float, draws: int) -> list[Row]:
+    """Compare all ways at one share of junk, on some draws."""
     by_way: dict[str, list[Quality]] = {}
     learnt: dict[str, list[float]] = {}
     for seed in range(draws):
         some = contaminated(photos, share, seed)
         mine = pruned(some)
-        for found in (mine, *dbscan(some), *local_outlier_factor(some), *cleanlab(some)):
-            by_way.setdefault(found.way, []).append(judge(some, found))
+        for found in (mine, *others(some, seen)):
+            by_way.setdefault(found.way, []).append(quality_of(some, found))
         kept = {OURS: ~mine.flagged, "all photos": np.ones(len(some.labels), bool), "truly clean photos": some.is_clean}
         for name, shares in _learnt(some, kept).items():
             learnt.setdefault(name, []).extend(shares)
@@ -143,35 +147,21 @@ def measure_contamination(photos: LabelledPhotos, share: float, draws: int) -> l
     return contamination_rows(share, by_way, learnt)
 
 
-def measure_scale(photos: int) -> list[Row]:
-    """Judge labels of made-up features of 500 classes in a process of its own; pruning_speed.py times pruning."""
-    command = [sys.executable, str(PROGRAMS / "labels_ours.py"), str(photos), "500"]
-    run = measured(command, {"PYTHONPATH": str(PROGRAMS.parent)})
-    name = f"labels of {photos:,} photos x 1,280 in 500 classes"
-    return [beside(f"{name}: seconds", [run.said["seconds"]]), beside(f"{name}: peak MB", [run.peak_bytes / 1e6])]
-
-
 def _learnt(photos: LabelledPhotos, kept: Mapping[str, NDArray[np.bool_]]) -> dict[str, list[float]]:
     return {name: [accuracy(photos, rows)] for name, rows in kept.items()}
-
-
-def _f1(photos: LabelledPhotos, found: Found) -> float:
-    return f1(found.flagged, photos.is_junk)
 
 
 def main() -> None:
     """Measure, print and write the results."""
     parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--draws", type=int, default=3, help="data sets drawn for each share of junk")
-    parser.add_argument("--scale", type=int, default=100_000, help="made-up photos for the time; 0 leaves it out")
     given = parser.parse_args()
     photos = read_bucket(find_bucket(), EmbeddingSettings())
-    rows, fixed = measure_outliers(photos)
+    seen = Cleanvision(photos)
+    rows, fixed = measure_outliers(photos, seen)
     rows += measure_labels(photos, given.draws) + measure_accuracy(photos, fixed)
     for share in LEVELS:
-        rows += measure_contamination(photos, share, given.draws if share else 1)
-    if given.scale:
-        rows += measure_scale(given.scale)
+        rows += measure_contamination(photos, seen, share, given.draws if share else 1)
     species = len(np.unique(photos.labels))
     report("curation", f"{len(photos.labels):,} photos of {species} species; median of {given.draws} draws", rows)
 

@@ -1,9 +1,10 @@
-"""cleanlab and cleanvision, each in an environment of its own, on the photos that all ways are compared on.
+"""cleanlab, cleanvision and kneed, each in an environment of its own, on the photos that all ways are compared on.
 
-    found = [*cleanlab(photos), *cleanvision(photos)]
+    found = [*cleanlab(photos), *Cleanvision(photos).of(photos), *dbscan_at_knees(photos, knees(photos))]
 
 Licences, looked up in November 2026: cleanlab 2.9.0 and cleanvision 0.3.7 are Apache-2.0 (cleanlab up to 2.7 was
-AGPL-3.0). SelfClean 0.0.39 is CC BY-NC 4.0, for non-commercial use alone, and therefore not installed: see `rankings`.
+AGPL-3.0), kneed 0.9.0 is BSD-3-Clause. SelfClean 0.0.39 is CC BY-NC 4.0, for non-commercial use alone, and therefore
+not installed: see `rankings`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from detectors import k_distances
 from inputs.labelled_bucket import LabelledPhotos
-from judging import Found, best_threshold
 from numpy.typing import NDArray
-from peers import CLEANLAB, CLEANVISION, Peer
+from peers import CLEANLAB, CLEANVISION, KNEED, Peer
+from scoring import Found, best_threshold
 from sklearn.preprocessing import normalize
 
 PROGRAMS = Path(__file__).with_name("programs")
@@ -49,16 +51,32 @@ def _datalab(photos: LabelledPhotos, what: str) -> dict[str, NDArray[np.generic]
     return _run(CLEANLAB, "curation_cleanlab.py", given, [what])
 
 
-def cleanvision(photos: LabelledPhotos) -> list[Found]:
-    """Return what cleanvision says is a poor photo; it knows nothing of species."""
-    paths = "\n".join(str(photos.folder / path) for path in photos.paths)
-    said = _run(CLEANVISION, "curation_cleanvision.py", paths, [])
-    score = 1 - said["score"]
-    best = best_threshold(score, photos.is_junk)
-    return [
-        Found("cleanvision, defaults", said["flagged"], score),
-        Found("cleanvision, best threshold", best, score),
-    ]
+class Cleanvision:
+    """What cleanvision says is a poor photo; it knows nothing of species.
+
+    It decodes every photo, and all but the measure of its size is of the photo alone: once is enough for all draws.
+    """
+
+    def __init__(self, photos: LabelledPhotos) -> None:
+        paths = "\n".join(str(photos.folder / path) for path in photos.paths)
+        self._photo_ids = photos.photo_ids
+        self._said = _run(CLEANVISION, "curation_cleanvision.py", paths, [])
+
+    def of(self, photos: LabelledPhotos) -> list[Found]:
+        """Return what it says of some of the photos."""
+        rows = np.searchsorted(self._photo_ids, photos.photo_ids)
+        score = 1 - self._said["score"][rows]
+        return [
+            Found("cleanvision, defaults", self._said["flagged"][rows], score),
+            Found("cleanvision, best threshold", best_threshold(score, photos.is_junk), score),
+        ]
+
+
+def knees(photos: LabelledPhotos) -> dict[str, float]:
+    """Return where kneed finds the knee of each class's k-distance curve."""
+    distances = k_distances(photos)
+    curves = {str(name): np.sort(distances[photos.labels == name]) for name in np.unique(photos.labels)}
+    return {name: float(height) for name, height in _run(KNEED, "curation_kneed.py", curves, []).items()}
 
 
 def _run(

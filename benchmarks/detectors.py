@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 from inputs.labelled_bucket import LabelledPhotos
-from judging import Found, best_threshold, f1
 from numpy.typing import NDArray
+from scoring import Found, best_threshold, f1
 from sklearn.cluster import DBSCAN, HDBSCAN
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics.pairwise import euclidean_distances
@@ -26,6 +26,7 @@ MIN_SAMPLES = 4  # of DBSCAN, as ours has it
 EPS = tuple(np.round(np.arange(0.2, 0.81, 0.025), 3))  # cosine distances
 MIN_CLUSTER_SIZES = (3, 5, 8, 12, 20)  # of HDBSCAN, its default among them
 NEIGHBOURS = (5, 10, 20, 35)  # of LocalOutlierFactor, its default among them
+FLAGS_NOISE, FLAGS_OTHERS = "flags noise", "flags all but the main cluster"
 TREES = (100, 500)  # of IsolationForest
 
 Flags = NDArray[np.bool_]
@@ -55,19 +56,43 @@ def dbscan(photos: LabelledPhotos) -> Iterator[Found]:
     """One eps for all classes, the best there is; DBSCAN has no default that means anything here."""
     count = len(photos.labels)
     noise, others = ({eps: np.zeros(count, bool) for eps in EPS} for _ in range(2))
-    score = np.zeros(count)
-    for name in np.unique(photos.labels):
-        rows = photos.labels == name
-        near = euclidean_distances(normalize(photos.embeddings[rows]))
-        score[rows] = np.partition(near, MIN_SAMPLES - 1, axis=1)[:, MIN_SAMPLES - 1]
+    for rows, near, _ in _classes(photos):
         for eps in EPS:
             # Between unit vectors the Euclidean distance d and the cosine distance c obey d^2 = 2 c.
-            model = DBSCAN(eps=float(np.sqrt(2 * eps)), min_samples=MIN_SAMPLES, metric="precomputed")
-            labels = model.fit(near).labels_
-            noise[eps][rows], others[eps][rows] = labels < 0, labels != _main(labels)
-    for flagging, flags in {"noise": noise, "all but the main cluster": others}.items():
+            noise[eps][rows], others[eps][rows] = _dbscan(near, float(np.sqrt(2 * eps)))
+    for flagging, flags in {FLAGS_NOISE: noise, FLAGS_OTHERS: others}.items():
         eps = _best(photos, flags)
-        yield Found(f"DBSCAN, best fixed eps, flags {flagging}", flags[eps], score, f"{eps:g}")
+        yield Found(f"DBSCAN, best fixed eps, {flagging}", flags[eps], k_distances(photos), f"{eps:g}")
+
+
+def dbscan_at_knees(photos: LabelledPhotos, knees: Mapping[str, float]) -> Iterator[Found]:
+    """One eps for each class, where its k-distance curve has its knee: the usual advice, and no truth is needed."""
+    noise, others = (np.zeros(len(photos.labels), bool) for _ in range(2))
+    for rows, near, name in _classes(photos):
+        noise[rows], others[rows] = _dbscan(near, knees[name])
+    for flagging, flags in {FLAGS_NOISE: noise, FLAGS_OTHERS: others}.items():
+        yield Found(f"DBSCAN, eps at the knee of the k-distance curve, {flagging}", flags, k_distances(photos))
+
+
+def k_distances(photos: LabelledPhotos) -> Scores:
+    """Return the distance within which DBSCAN finds so many photos of the class that one is a core sample, (N,)."""
+    found = np.zeros(len(photos.labels))
+    for rows, near, _ in _classes(photos):
+        found[rows] = np.partition(near, MIN_SAMPLES - 1, axis=1)[:, MIN_SAMPLES - 1]
+    return found
+
+
+def _classes(photos: LabelledPhotos) -> Iterator[tuple[Flags, NDArray[np.float32], str]]:
+    """Yield which photos are of each class, their distances, and its name."""
+    for name in np.unique(photos.labels):
+        rows = photos.labels == name
+        yield rows, euclidean_distances(normalize(photos.embeddings[rows])), str(name)
+
+
+def _dbscan(near: NDArray[np.float32], eps: float) -> tuple[Flags, Flags]:
+    """Return which photos are noise, and which are not in the main cluster."""
+    labels = DBSCAN(eps=eps, min_samples=MIN_SAMPLES, metric="precomputed").fit(near).labels_
+    return labels < 0, labels != _main(labels)
 
 
 def hdbscan(photos: LabelledPhotos) -> Iterator[Found]:
@@ -81,8 +106,8 @@ def hdbscan(photos: LabelledPhotos) -> Iterator[Found]:
     }
     best = _best(photos, {key: flagged for key, (flagged, _) in ways.items()})
     size, single, main = best
-    flagging = "all but the main cluster" if main else "noise"
-    chosen = f"min_cluster_size {size}{', allow_single_cluster' if single else ''}, flags {flagging}"
+    flagging = FLAGS_OTHERS if main else FLAGS_NOISE
+    chosen = f"min_cluster_size {size}{', allow_single_cluster' if single else ''}, {flagging}"
     yield Found("HDBSCAN, best parameters", *ways[best], chosen)
 
 

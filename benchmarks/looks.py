@@ -3,9 +3,9 @@
 Quality: what measuring costs, how many clean photos the default limits flag, and how many that were blurred or darkened
 on purpose. Near-duplicates: how many photos are recognised after a change and an upload under a new id by the same
 observer, how many of the same but filed by somebody else under another species, and which unchanged photos of the
-bucket are taken for one picture (look at them: `--show`). Last the cost at `--photos` photos of 500 to a species, whose
-hashes have the real ones' share of ones in every bit. Needs the bucket of `inputs/labelled_bucket.py`. Writes
-`benchmarks/results/looks.json`.
+bucket are taken for one picture (look at them: `--show`). Last the cost at `--photos` photos of 500 to a species, and
+where one person took many, whose hashes have the real ones' share of ones in every bit. Needs the bucket of
+`inputs/labelled_bucket.py`. Writes `benchmarks/results/looks.json`.
 
     python benchmarks/looks.py --photos 1000000 --show duplicates.txt
 """
@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from inputs.labelled_bucket import LabelledPhotos, find_bucket, read_bucket
-from inputs.retouching import CHANGES, blurred, darkened
+from inputs.retouching import CHANGES, blurred, dimmed
 from numpy.typing import NDArray
 from PIL import Image
 from report import Row, beside, limited, reached, report
@@ -41,6 +41,7 @@ from mushroom_tasks.settings import DuplicateSettings, EmbeddingSettings, Qualit
 EVERY = 8  # so many clean photos are changed, in every way
 PER_SPECIES = 500
 PER_OBSERVER = 20
+OF_ONE = 50_000  # photos of one observer
 BATCH = 32
 PASSES = 5
 COPIES = 0.01  # of the many photos
@@ -83,7 +84,9 @@ def quality(photos: LabelledPhotos, changed: Sequence[int]) -> list[Row]:
         limited("quality: clean photos flagged, %", [clean], limit=0.5, unit="%"),
         beside("quality: junk flagged, %", [junk]),
         reached("quality: blurred by 4 px flagged, %", [share(blurred(read(photos, r), 4) for r in changed)], limit=90),
-        reached("quality: darkened to 1/10 flagged, %", [share(darkened(read(photos, r)) for r in changed)], limit=90),
+        reached(
+            "quality: darkened to 1/10 flagged, %", [share(dimmed(read(photos, r), 0.1) for r in changed)], limit=90
+        ),
     ]
 
 
@@ -153,7 +156,7 @@ def duplicates(photos: LabelledPhotos, rows: Sequence[int], show: Path | None) -
     ]
 
 
-def many(hashes: NDArray[np.uint64], count: int) -> list[Row]:
+def many(hashes: NDArray[np.uint64], count: int, people: int, of_whom: str = "") -> list[Row]:
     """Find copies among many photos; the embeddings are a memory map, as large as real ones and empty but for them."""
     rng = np.random.default_rng(1)
     bits = np.unpackbits(hashes.astype(">u8").view(np.uint8).reshape(-1, BITS // 8), axis=1)
@@ -163,7 +166,7 @@ def many(hashes: NDArray[np.uint64], count: int) -> list[Row]:
     models = rng.permutation(count - copies)[:copies]
     made[-copies:] = made[models] ^ (np.uint64(1) << rng.integers(BITS, size=copies, dtype=np.uint64))
     ids = np.arange(1, count + 1)
-    taxa, observers = ids % max(1, count // PER_SPECIES), rng.integers(max(1, count // PER_OBSERVER), size=count)
+    taxa, observers = ids % max(1, count // PER_SPECIES), rng.integers(people, size=count)
     rows = pa.table({"photo_id": ids, "taxon_id": taxa, "observer_id": observers, "sha256": ids.astype(str)})
     with tempfile.TemporaryFile() as file:
         features = np.memmap(file, np.float32, "w+", shape=(count, FEATURES))
@@ -174,11 +177,12 @@ def many(hashes: NDArray[np.uint64], count: int) -> list[Row]:
         seconds, (_, peak) = time.perf_counter() - start, tracemalloc.get_traced_memory()
         tracemalloc.stop()
     recall = float(100 * np.mean(found.group[-copies:] == ids[models]))
+    name = f"{count:,} photos{of_whom}"
     return [
-        limited(f"{count:,} photos: seconds", [seconds], limit=600 * count / 1e6, unit="s"),
-        limited(f"{count:,} photos: MB beside the embeddings", [peak / 1e6], limit=500, unit="MB"),
-        reached(f"{count:,} photos: copies found, %", [recall], limit=99.9),
-        beside(f"{count:,} photos: others joined", [float(np.sum(found.group[:-copies] != ids[:-copies]))]),
+        limited(f"{name}: seconds", [seconds], limit=600 * count / 1e6, unit="s"),
+        limited(f"{name}: MB beside the embeddings", [peak / 1e6], limit=500, unit="MB"),
+        reached(f"{name}: copies found, %", [recall], limit=99.9),
+        beside(f"{name}: others joined", [float(np.sum(found.group[:-copies] != ids[:-copies]))]),
     ]
 
 
@@ -194,7 +198,8 @@ def main() -> None:
         *cost(photos, changed),
         *quality(photos, changed),
         *duplicates(photos, changed, chosen.show),
-        *many(photos.hashes, chosen.photos),
+        *many(photos.hashes, chosen.photos, max(1, chosen.photos // PER_OBSERVER)),
+        *many(photos.hashes, OF_ONE, 1, " of one observer"),
     ]
     report("looks", f"{len(photos.photo_ids):,} photos, {len(changed)} of them changed in {len(CHANGES)} ways", rows)
 

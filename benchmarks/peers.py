@@ -78,6 +78,8 @@ PYINATURALIST_CONVERT = Peer(
     "pyinaturalist-convert",
     ("pyinaturalist-convert[db,odp]==0.9.1", "pyinaturalist==0.21.1", "sqlalchemy==2.1.9", "alembic==1.20.1"),
 )
+# BSD-3-Clause.
+KNEED = Peer("kneed", ("kneed==0.9.0", "numpy==2.4.6", "scipy==1.17.1"))
 # Apache-2.0, both; cleanlab was AGPL-3.0 before 2.8.
 CLEANLAB = Peer(
     "cleanlab",

@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import numpy as np
 from inputs.labelled_bucket import LabelledPhotos
-from judging import Found, best_threshold
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import linkage
+from scoring import Found, best_threshold
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.preprocessing import normalize
 

@@ -15,6 +15,21 @@ from airflow.sdk import Param, dag, task
 from wiring import DEFAULT_ARGS, OBSERVATIONS, TAGS, call, form
 
 
+@task(doc_md="Compares the source's files with the last load; fetches them when they differ.")
+def snapshot(params: dict[str, Any]) -> dict:
+    return call("snapshot", params, params["again"])
+
+
+@task.short_circuit(doc_md="Ends the run, as skipped, where the source holds nothing new.")
+def is_new(found: dict) -> bool:
+    return bool(found["is_new"])
+
+
+@task(outlets=[OBSERVATIONS], doc_md="Streams the tables into PostgreSQL: staging, checks, swap.")
+def ingest(params: dict[str, Any], found: dict) -> dict:
+    return call("ingest", params, found)
+
+
 @dag(
     dag_id="inat_ingest",
     dag_display_name="1 · inat_ingest",
@@ -46,18 +61,6 @@ from wiring import DEFAULT_ARGS, OBSERVATIONS, TAGS, call, form
     tags=[*TAGS, "data"],
 )
 def inat_ingest() -> None:
-    @task(doc_md="Compares the source's files with the last load; fetches them when they differ.")
-    def snapshot(params: dict[str, Any]) -> dict:
-        return call("snapshot", params, params["again"])
-
-    @task.short_circuit(doc_md="Ends the run, as skipped, where the source holds nothing new.")
-    def is_new(found: dict) -> bool:
-        return bool(found["is_new"])
-
-    @task(outlets=[OBSERVATIONS], doc_md="Streams the tables into PostgreSQL: staging, checks, swap.")
-    def ingest(params: dict[str, Any], found: dict) -> dict:
-        return call("ingest", params, found)
-
     found = snapshot()
     is_new(found) >> ingest(found=found)
 

@@ -12,11 +12,11 @@ from airflow.sdk import BaseOperatorLink
 from airflow.sdk.configuration import conf
 from airflow.sdk.execution_time.xcom import XCom
 
+from mushroom_tasks.curation.report import PREFIX
+
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
     from airflow.sdk.types import TaskInstanceKey
-
-REPORTS_PREFIX = "/mushroom-reports"  # where plugins/mushroom_reports answers
 
 
 def _result(ti_key: TaskInstanceKey) -> dict[str, Any]:
@@ -33,7 +33,7 @@ class ReportLink(BaseOperatorLink):
         """Return the path of the page, below that of Airflow itself; an empty text where there is none."""
         made = _result(ti_key).get("fingerprint")
         root = urlsplit(conf.get("api", "base_url", fallback="")).path.rstrip("/")
-        return f"{root}{REPORTS_PREFIX}/{made}/" if made else ""
+        return f"{root}{PREFIX}/{made}/" if made else ""
 
 
 class MlflowLink(BaseOperatorLink):

@@ -15,6 +15,43 @@ from wiring import DATASET, DEFAULT_ARGS, GPU, START, TAGS, call, form
 from mushroom_tasks.learning.backbones.registry import names
 
 
+@task(doc_md="Devices, their free memory, and which processes hold the rest: look here when memory runs out.", **GPU)
+def preflight(params: dict[str, Any]) -> dict:
+    return call("preflight", params)
+
+
+@task(doc_md="Fingerprints of what is to be made.")
+def plan(params: dict[str, Any], triggering_asset_events: Any) -> dict:
+    events = [event for found in triggering_asset_events.values() for event in found]
+    set_off_by = events[-1].extra.get("fingerprint", "") if events else ""
+    return call("plan_training", params, params["dataset"] or set_off_by)
+
+
+@task.short_circuit(doc_md="Ends the run, as skipped, where this model is registered already.")
+def is_new(planned: dict) -> bool:
+    return bool(planned["is_new"])
+
+
+@task(doc_md="Phases from the head down; checkpoints, curves; resumes at the last finished phase.", **GPU)
+def train(params: dict[str, Any], planned: dict) -> dict:
+    return call("train", params, planned)
+
+
+@task(doc_md="Accuracy on held-out observers, per class, confusion.", **GPU)
+def evaluate(params: dict[str, Any], planned: dict) -> dict:
+    return call("evaluate", params, planned)
+
+
+@task(doc_md="LiteRT variants, their parity with Keras, the bundle for the phone.")
+def export(params: dict[str, Any], planned: dict) -> dict:
+    return call("export", params, planned)
+
+
+@task(doc_md="Gates, then the alias `champion` moves in MLflow's registry.")
+def register(params: dict[str, Any], planned: dict) -> dict:
+    return call("register", params, planned)
+
+
 @dag(
     dag_id="model_train",
     dag_display_name="3 · model_train",
@@ -56,38 +93,6 @@ from mushroom_tasks.learning.backbones.registry import names
     tags=[*TAGS, "model"],
 )
 def model_train() -> None:
-    @task(
-        doc_md="Devices, their free memory, and which processes hold the rest: look here when memory runs out.", **GPU
-    )
-    def preflight(params: dict[str, Any]) -> dict:
-        return call("preflight", params)
-
-    @task(doc_md="Fingerprints of what is to be made.")
-    def plan(params: dict[str, Any], triggering_asset_events: Any) -> dict:
-        events = [event for found in triggering_asset_events.values() for event in found]
-        set_off_by = events[-1].extra.get("fingerprint", "") if events else ""
-        return call("plan_training", params, params["dataset"] or set_off_by)
-
-    @task.short_circuit(doc_md="Ends the run, as skipped, where this model is registered already.")
-    def is_new(planned: dict) -> bool:
-        return bool(planned["is_new"])
-
-    @task(doc_md="Phases from the head down; checkpoints, curves; resumes at the last finished phase.", **GPU)
-    def train(params: dict[str, Any], planned: dict) -> dict:
-        return call("train", params, planned)
-
-    @task(doc_md="Accuracy on held-out observers, per class, confusion.", **GPU)
-    def evaluate(params: dict[str, Any], planned: dict) -> dict:
-        return call("evaluate", params, planned)
-
-    @task(doc_md="LiteRT variants, their parity with Keras, the bundle for the phone.")
-    def export(params: dict[str, Any], planned: dict) -> dict:
-        return call("export", params, planned)
-
-    @task(doc_md="Gates, then the alias `champion` moves in MLflow's registry.")
-    def register(params: dict[str, Any], planned: dict) -> dict:
-        return call("register", params, planned)
-
     planned = plan()
     trained = train(planned=planned)
     preflight() >> planned

@@ -15,7 +15,7 @@
     │   └── StorageFull           no space left
     ├── PhotoError                one photo; carries a reason code and is recorded as data
     ├── DownloadError             more photos failed than the settings allow
-    ├── CurationError             pruning cannot be done on this input
+    ├── CurationError             pruning, review or publishing cannot be done on this input
     ├── LearningError             training cannot be done on this input
     │   ├── UnknownBackbone
     │   └── WeightsMismatch       a weights file that does not fit its backbone
@@ -95,7 +95,7 @@ class DownloadError(MushroomError):
 
 
 class CurationError(MushroomError):
-    """Pruning or publishing cannot be done on this input."""
+    """Pruning, review or publishing cannot be done on this input."""
 
 
 class LearningError(MushroomError):

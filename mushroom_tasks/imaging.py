@@ -98,9 +98,7 @@ def square(data: bytes, side: int, *, max_pixels: int = MAX_PIXELS) -> Image.Ima
     orientation = _orientation(image)
     image.draft(None, (side, side))
     _load(image)
-    shorter = min(image.size)
-    left, top = (image.width - shorter) / 2, (image.height - shorter) / 2
-    box = (left, top, left + shorter, top + shorter)
+    box = _middle_square(image)
     small = _to_rgb(image).resize((side, side), Image.Resampling.HAMMING, box=box, reducing_gap=2.0)
     return _upright(small, orientation)
 
@@ -111,11 +109,15 @@ def model_input(image: Image.Image, size: int) -> NDArray[np.uint8]:
     The crop comes first and the resize (bilinear, antialiased) after, so the phone can do the same with a
     camera frame in one draw call.
     """
-    side = min(image.size)
-    left, top = (image.width - side) / 2, (image.height - side) / 2
-    box = (left, top, left + side, top + side)
+    box = _middle_square(image)
     resized = image.resize((size, size), Image.Resampling.BILINEAR, box=box, reducing_gap=3.0)
     return np.asarray(resized, dtype=np.uint8)
+
+
+def _middle_square(image: Image.Image) -> tuple[float, float, float, float]:
+    side = min(image.size)
+    left, top = (image.width - side) / 2, (image.height - side) / 2
+    return left, top, left + side, top + side
 
 
 def _open(data: bytes, max_pixels: int) -> Image.Image:

@@ -23,6 +23,15 @@ from mushroom_tasks.storage import Store
 logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "validation", "test")
+# Codes of what makes a photo poor (see photos.quality), and what each says to people.
+QUALITY_ISSUES = {
+    "tiny": "has too few pixels",
+    "narrow": "is too long and narrow",
+    "dark": "is too dark even where it is brightest",
+    "blank": "shows next to nothing",
+    "text": "is mostly text",
+    "blurred": "is sharp nowhere",
+}
 _FINGERPRINT_KEY = b"mushroom.fingerprint"
 _BUFFER = 1 << 18
 
@@ -95,6 +104,7 @@ PRUNED = pa.schema(
         pa.field("brightness", pa.float32(), nullable=False),
         pa.field("contrast", pa.float32(), nullable=False),
         pa.field("text_share", pa.float32(), nullable=False),
+        pa.field("quality_issue", pa.string()),  # a key of QUALITY_ISSUES, whatever the reason; null: none
         pa.field("decision", pa.string()),  # a person's verdict, see curation.review; null: none
     ]
 )

@@ -11,6 +11,7 @@ tag `mushroom.key` and reopened (autologging and fluent runs would leave a ghost
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import time
@@ -23,7 +24,7 @@ from urllib.parse import quote
 
 from mushroom_tasks.db import embedded
 from mushroom_tasks.errors import TrackingError
-from mushroom_tasks.settings import Settings
+from mushroom_tasks.settings import Settings, flat
 
 logger = logging.getLogger(__name__)
 
@@ -213,8 +214,6 @@ class Run:
 
         MLflow's own `log_table` would add the rows of a second try to those of the first.
         """
-        import json
-
         with _refusals():
             known = json.loads(self._client.get_run(self.id).data.tags.get(_TABLES_TAG, "[]"))
             entry = {"path": artifact, "type": "table"}
@@ -233,8 +232,6 @@ class Run:
 
     def log_dataset(self, *, name: str, digest: str, address: str, profile: Mapping[str, Any], context: str) -> None:
         """Log a data set as an input of the run; the same digest is logged once."""
-        import json
-
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         with _refusals():
@@ -257,15 +254,9 @@ class Run:
             self._client.set_terminated(self.id, status)
 
 
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def flatten(values: Mapping[str, Any]) -> dict[str, str]:
     """Turn nested mappings into dotted names with text values, as MLflow's parameters are."""
-    flat: dict[str, str] = {}
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            flat.update(flatten(value, f"{prefix}{name}."))
-        else:
-            flat[f"{prefix}{name}"] = str(value)[:_PARAM_LENGTH]
-    return flat
+    return {name: str(value)[:_PARAM_LENGTH] for name, value in flat(values).items()}
 
 
 def _batches(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -1,7 +1,7 @@
-"""What Airflow's web UI gains: the page where people review photos, and a link to MLflow, where runs are compared.
+"""What Airflow's web UI gains: the page where people review photos, the reports, and a link to MLflow.
 
 Every process of Airflow loads this module, tasks included: it imports nothing heavy, reads nothing but the settings
-and Airflow's configuration, and leaves the page itself to `mushroom_review`, which the first request imports.
+and Airflow's configuration, and leaves the pages to `mushroom_review` and `mushroom_reports`, which requests import.
 """
 
 from __future__ import annotations
@@ -11,20 +11,12 @@ from urllib.parse import urlsplit
 
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
+from mushroom_web.mounting import Mounted
 
+from mushroom_tasks.curation.report import PREFIX as REPORTS_PREFIX
 from mushroom_tasks.settings import load_settings
 
 REVIEW_PREFIX = "/mushroom-review"
-
-
-class ReviewApp:
-    """The review page as the API server mounts it."""
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Hand a request on."""
-        from mushroom_review.app import review_app
-
-        await review_app()(scope, receive, send)
 
 
 def _review_page() -> dict[str, Any]:
@@ -33,7 +25,7 @@ def _review_page() -> dict[str, Any]:
     return {
         "name": "Review",  # a longer one is cut off in the menu
         "href": f"{root}/",
-        "url_route": "mushroom-review",
+        "url_route": REVIEW_PREFIX.strip("/"),
         "destination": "nav",
         "nav_top_level": True,
         "icon": f"{root}/menu.svg",
@@ -48,8 +40,11 @@ def _mlflow() -> list[dict[str, Any]]:
 
 
 class MushroomPlugin(AirflowPlugin):
-    """Adds the page, and entries of Airflow's menu."""
+    """Adds the pages, and entries of Airflow's menu."""
 
     name = "mushroom"
-    fastapi_apps = [{"app": ReviewApp(), "url_prefix": REVIEW_PREFIX, "name": "Mushroom review"}]  # noqa: RUF012
+    fastapi_apps = [  # noqa: RUF012
+        {"app": Mounted("mushroom_review.app"), "url_prefix": REVIEW_PREFIX, "name": "Mushroom review"},
+        {"app": Mounted("mushroom_reports.app"), "url_prefix": REPORTS_PREFIX, "name": "Mushroom reports"},
+    ]
     external_views = [_review_page(), *_mlflow()]  # noqa: RUF012

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter
+from PIL import Image
 
 Size = tuple[int, int]
 
@@ -33,29 +31,3 @@ def in_focus(subject: Image.Image, ground: Image.Image, share: float) -> Image.I
 
 def plain(grey: int, size: Size = (500, 375)) -> Image.Image:
     return Image.new("RGB", size, (grey, grey, grey))
-
-
-def dimmed(picture: Image.Image, factor: float) -> Image.Image:
-    return picture.point(lambda value: int(value * factor))
-
-
-def blurred(picture: Image.Image, radius: float) -> Image.Image:
-    return picture.filter(ImageFilter.GaussianBlur(radius))
-
-
-def recompressed(picture: Image.Image, quality: int) -> Image.Image:
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=quality)
-    return Image.open(buffer).convert("RGB")
-
-
-def resized(picture: Image.Image, factor: float) -> Image.Image:
-    return picture.resize((round(picture.width * factor), round(picture.height * factor)), Image.Resampling.BICUBIC)
-
-
-def cropped(picture: Image.Image, left: float, top: float, right: float, bottom: float) -> Image.Image:
-    """A picture without these shares of its sides."""
-    width, height = picture.size
-    return picture.crop(
-        (round(width * left), round(height * top), round(width * (1 - right)), round(height * (1 - bottom)))
-    )

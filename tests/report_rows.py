@@ -55,13 +55,13 @@ def mixed() -> pa.Table:
     by_id = {each["photo_id"]: each for each in rows}
     for photo_id, reason in ((101, "noise"), (102, "noise"), (103, "stray_cluster"), (104, "like_junk")):
         by_id[photo_id] |= {"is_outlier": True, "reason": reason, "outlier_score": 0.9 + photo_id / 1e4}
-    by_id[105] |= {"is_outlier": True, "reason": "poor_quality"}
+    by_id[105] |= {"is_outlier": True, "reason": "poor_quality", "quality_issue": "dark"}
     by_id[106] |= {"is_outlier": True, "reason": "duplicate", "duplicate_of": 107}
     by_id[108] |= {"reason": "second_look"}
     by_id[109] |= {"doubt": "near_border", "outlier_score": 0.49}
     by_id[110] |= {"doubt": "suspected_label", "label_score": 0.02, "suggested_taxon_id": PENNY_BUN}
     by_id[111] |= {"doubt": "suspected_label", "label_score": 0.01, "suggested_taxon_id": PENNY_BUN}
     by_id[112] |= {"doubt": "held_back", "outlier_score": 0.7}
-    by_id[201] |= {"is_outlier": True, "reason": "typical", "decision": "prune"}
-    by_id[202] |= {"reason": "noise", "outlier_score": 0.95, "decision": "keep"}
+    by_id[201] |= {"is_outlier": True, "reason": "two_labels", "doubt": "two_labels", "outlier_score": 0.3}
+    by_id[202] |= {"reason": "noise", "outlier_score": 0.95, "doubt": "held_back"}
     return table(rows)

@@ -121,11 +121,11 @@ def find_bucket() -> Path:
     return folder
 
 
-def read_bucket(folder: Path, settings: EmbeddingSettings) -> LabelledPhotos:
-    """Return the photos of a folder that decode, with their embeddings."""
+def read_bucket(folder: Path, settings: EmbeddingSettings, cache: Path = CACHE) -> LabelledPhotos:
+    """Return the photos of a folder that decode, with their embeddings, which are kept in `cache`."""
     with (folder / "truth.csv").open(newline="", encoding="utf-8") as file:
         truth = {int(row["photo_id"]): row for row in csv.DictReader(file)}
-    seen = _seen(folder, sorted(truth), settings)
+    seen = _seen(folder, sorted(truth), settings, cache)
     photo_ids = seen["photo_id"].to_pylist()
     observers = _observers(folder)
     vectors = seen["embedding"].combine_chunks().flatten().to_numpy()
@@ -144,7 +144,7 @@ def read_bucket(folder: Path, settings: EmbeddingSettings) -> LabelledPhotos:
     )
 
 
-def _seen(folder: Path, photo_ids: list[int], settings: EmbeddingSettings) -> pa.Table:
+def _seen(folder: Path, photo_ids: list[int], settings: EmbeddingSettings, cache: Path) -> pa.Table:
     """Return what our own decode and embedding make of the photos that a download would have kept; kept for next time.
 
     Columns photo_id (ascending), path, sha256, width, height, those of `photos.looks`, embedding.
@@ -152,10 +152,10 @@ def _seen(folder: Path, photo_ids: list[int], settings: EmbeddingSettings) -> pa
     files = {photo_id: path for photo_id in photo_ids for path in sorted(_medium(folder, photo_id))[:1]}
     sums = {photo_id: hashlib.sha256(path.read_bytes()).hexdigest() for photo_id, path in files.items()}
     key = fingerprint("seen", embedder=embedder_fingerprint(settings), looks=VERSION, photos=sums)
-    kept = CACHE / f"{key}.parquet"
+    kept = cache / f"{key}.parquet"
     if not kept.exists():
         table = _see(folder, _decodable(folder, files, sums), settings)
-        CACHE.mkdir(parents=True, exist_ok=True)
+        cache.mkdir(parents=True, exist_ok=True)
         partial = kept.with_suffix(f".{os.getpid()}")
         pq.write_table(table, partial)
         partial.replace(kept)

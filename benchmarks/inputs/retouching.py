@@ -1,4 +1,4 @@
-"""What happens to a photo between two uploads, and what makes one useless."""
+"""What happens to a photo between two uploads, and what makes one useless; for tests too."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def blurred(image: Image.Image, radius: float) -> Image.Image:
     return image.filter(ImageFilter.GaussianBlur(radius))
 
 
-def darkened(image: Image.Image) -> Image.Image:
-    """Return a photo with a tenth of its light."""
-    return image.point(lambda value: value // 10)
+def dimmed(image: Image.Image, factor: float) -> Image.Image:
+    """Return a photo with this share of its light."""
+    return image.point(lambda value: int(value * factor))
 
 
 CHANGES: Mapping[str, Callable[[Image.Image], Image.Image]] = {

@@ -67,7 +67,7 @@ def embed(downloads: Downloads, shards: Shards = 1, workdir: Workdir = None, ove
 
 @app.command()
 def prune(downloads: Downloads, workdir: Workdir = None, overrides: Overrides = None) -> None:
-    """Flag outliers per class."""
+    """Flag outliers, duplicates, poor photos and suspected labels."""
     from mushroom_tasks import stages
 
     _show(stages.prune(settings_from(workdir, overrides), downloads))

@@ -9,9 +9,10 @@ A recompressed photo has nearly the same hash; a cropped one another hash, but n
 in the same pose have similar hashes and different embeddings, two shots of one mushroom the reverse.
 
 Not all pairs are compared. Files of equal content are found by their checksum. Pairs of one species and pairs of one
-observer, where nearly all duplicates are, are compared all, by their hashes. All other pairs are found if at most
-`_FEW_BITS` bits differ: then at least one of as many bands of bits and one more is equal (Norouzi et al. 2012), and
-only photos with an equal band are compared. Embeddings are read for pairs with similar hashes alone.
+observer, where nearly all duplicates are, are compared all, by their hashes, unless there are more than `_MANY` of
+their photos. All other pairs are found if at most `_FEW_BITS` bits differ: then at least one of as many bands of bits
+and one more is equal (Norouzi et al. 2012), and only photos with an equal band are compared. Embeddings are read for
+pairs with similar hashes alone.
 
 Alike is passed on: if A is B, and B is C, all are one group. Of each species in it the lowest photo_id stays, which is
 the earliest upload, so that a growing data set keeps the photos it had; a copy too poor to learn from stays only where
@@ -48,6 +49,11 @@ logger = logging.getLogger(__name__)
 
 NONE = -1  # no photo
 _FEW_BITS = 7  # recompression, resizing, mirroring and light change 6 of 64 bits at the most
+# Photos of one species or of one observer of which all pairs are compared. That takes half a second and grows with the
+# square: four seconds for 50,000, half an hour for a million. Of more photos only the bands tell, at a thirtieth of the
+# cost; they miss pairs that differ in more than _FEW_BITS bits. One observer's photos of one species are compared even
+# then, unless the species is as large.
+_MANY = 20_000
 _COMPARED = 1 << 17  # pairs of hashes at once: 1 MB stays in a processor's cache
 _CONFIRMED = 4_096  # pairs of embeddings at once: 40 MB at 1,280 features
 
@@ -178,10 +184,10 @@ def _bounds(ascending: _Rows, keys: _Rows) -> Iterator[tuple[int, int]]:
 
 
 def _within(keys: _Rows, hashes: NDArray[np.uint64], settings: DuplicateSettings) -> Iterator[_Pairs]:
-    """Yield the pairs with the same key and similar hashes, with the bits in which these differ."""
+    """Yield the pairs with the same key, of not too many photos, and similar hashes, with the bits that differ."""
     turned = mirrored(hashes)
     for rows, same in _meeting(keys, keys):
-        for other in (hashes, turned):
+        for other in (hashes, turned) if len(rows) <= _MANY else ():
             yield from _similar(rows, same, hashes, other, settings.max_bits)
 
 

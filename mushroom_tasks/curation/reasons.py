@@ -61,4 +61,10 @@ VERDICTS = {
 }
 # Which verdicts overrule the rules' `is_outlier`, and by what.
 OVERRULED = {KEEP: False, PRUNE: True, WRONG_SPECIES: True}
-BY_PERSON = "by_person"  # in counts: what the rules would have kept and people pruned
+# In counts of what is left out, beside the rules' reasons; see curation.counts.
+BY_PERSON = "by_person"
+SAME_PICTURE = "same_picture"
+BY_PEOPLE = {
+    BY_PERSON: "kept by the rules, pruned by people",
+    SAME_PICTURE: "people kept another photo of the same picture",
+}

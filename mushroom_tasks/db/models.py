@@ -217,6 +217,7 @@ class ReviewItem(Base):
     label_score: Mapped[float | None] = mapped_column(REAL)
     suggested_taxon_id: Mapped[int | None]
     duplicate_of: Mapped[int | None]
+    quality_issue: Mapped[str | None]
     verdict: Mapped[str | None]
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
@@ -233,6 +234,13 @@ class ReviewItem(Base):
             "set_id",
             "rank",
             postgresql_where=text("verdict IS NULL AND (is_outlier OR doubt IS NOT NULL)"),
+        ),
+        Index(
+            "ix_review_items_quality_issue",
+            "set_id",
+            "quality_issue",
+            "rank",
+            postgresql_where=text("quality_issue IS NOT NULL"),
         ),
         Index("ix_review_items_decided", "set_id", "rank", postgresql_where=text("verdict IS NOT NULL")),
         Index("ix_review_items_verdict", "set_id", "verdict", "rank", postgresql_where=text("verdict IS NOT NULL")),

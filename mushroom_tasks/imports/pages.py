@@ -1,7 +1,7 @@
 """Answers of the API, kept in the store: a quick start that was cut off goes on where it was.
 
     pages = Pages(api, store, again=False)
-    pages.get("taxa/48715", {})["results"]
+    pages.get("observations", {"taxon_id": 48715}, slim_page)["photos"]
 
 What is kept is what `slim` makes of an answer: an observation comes with 20 kB of which a few hundred bytes are used.
 """

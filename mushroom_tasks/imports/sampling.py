@@ -1,6 +1,6 @@
 """Choose N photos of a species: the rule of `inat/selecting/sql/sampled.sql`, for rows that no database holds.
 
-chosen = choose(photos, settings.selection, 60)
+chosen = choose(photos, settings.selection)
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     checkpoints = Checkpoints(folder, identity)
     finished = checkpoints.finished()           # [] where another data set or other settings left the files
-    checkpoints.restore(model)
-    checkpoints.save(model, results)
+    checkpoints.restore(model, phases=len(finished))
+    checkpoints.save(model, [*finished, result], summary)
 
 `history.json` lists the finished phases and is written last, so it never names weights that are not there.
 """

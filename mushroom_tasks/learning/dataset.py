@@ -1,7 +1,7 @@
 """The photos of a data set as tensors: labels, splits, and tf.data on top of prepared pixels.
 
     split = select_split(rows, "train", kept_only=True)
-    batches = image_batches(prepared, split, batch_size=32, shuffle_seed=1, augment=augmentation)
+    batches = image_batches(prepared, split, classes=20, batch_size=32, shuffle_seed=1, augment=augmentation)
 
 Needs TensorFlow for the batches only.
 """

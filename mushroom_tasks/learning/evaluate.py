@@ -129,8 +129,9 @@ def held_out(rows: pa.Table, split: str) -> NDArray[np.bool_]:
     order = np.lexsort((np.asarray(rows["is_outlier"]), pictures))
     stands = np.zeros(len(pictures), np.bool_)
     stands[order[np.unique(pictures[order], return_index=True)[1]]] = True
-    counts: NDArray[np.bool_] = stands & ~np.isin(pictures, pictures[splits == "train"])
-    return counts[splits == split]
+    stands &= ~np.isin(pictures, pictures[splits == "train"])
+    counts: NDArray[np.bool_] = stands[splits == split]
+    return counts
 
 
 def predict_split(

@@ -72,7 +72,8 @@ def compiled(model: keras.Model) -> Callable[[Any], Any]:
     import tensorflow as tf
 
     signature = [tf.TensorSpec(model.input_shape, tf.float32)]
-    return tf.function(lambda pixels: model(pixels, training=False), input_signature=signature)
+    graph: Callable[[Any], Any] = tf.function(lambda pixels: model(pixels, training=False), input_signature=signature)
+    return graph
 
 
 def augmentation(settings: TrainingSettings, seed: int) -> Callable[[Any], Any]:

@@ -1,7 +1,7 @@
 """One phase of training: compile, callbacks, fit, and keep the best weights.
 
-    run = PhaseRun(number=1, phase=settings.phases[1], settings=settings, checkpoint=path, threshold=1.2)
-    history = run.fit(model, train_batches, validation_batches, on_epoch)
+    run = PhaseRun(phase=settings.phases[1], settings=settings, checkpoint=path, threshold=1.2)
+    result = run.fit(model, train_batches, validation_batches, on_epoch, trainable_parameters=25_620)
 
 The best epoch is chosen by validation loss, not accuracy: on a few hundred photos accuracy moves in steps of half a
 percent and ties often, while the loss also sees how sure the answers are, which is what users are shown. The test

@@ -34,7 +34,7 @@ from mushroom_tasks.local.credentials import (
 )
 from mushroom_tasks.local.environment import NO_REPORTS, inherited
 from mushroom_tasks.local.ports import HOST
-from mushroom_tasks.local.process import Process
+from mushroom_tasks.local.process import Process, tail
 
 USER = "admin"
 _PASSWORD = "airflow_admin_password"  # noqa: S105 - the file's name
@@ -52,7 +52,7 @@ _LAST = "airflow-triggerer"  # starts when the others are up: nothing waits for 
 # For one small machine; a variable of the same name in the environment wins.
 _TUNING = {
     "AIRFLOW__CORE__PARALLELISM": str(max(2, min(4, os.cpu_count() or 2))),
-    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # a new or changed DAG file is noticed soon,
+    "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "30",  # a new or changed DAG file is noticed soon
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",  # one that stays as it is costs nothing
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "20",  # tasks of a killed scheduler soon run again
     "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "30",  # the API server shares the cores with training
@@ -158,8 +158,7 @@ class AirflowServer:
                 stdout=output, stderr=subprocess.STDOUT, check=False,
             ).returncode  # fmt: skip
         if code:
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-30:])
-            raise ServiceError(f"the tables of {installed} cannot be made or updated. The end of {log}:\n{tail}")
+            raise ServiceError(f"the tables of {installed} cannot be made or updated. The end of {log}:\n{tail(log)}")
         versions.record(url, installed)
 
 

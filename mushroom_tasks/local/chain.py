@@ -1,6 +1,6 @@
 """The three DAGs as one job: start or join `inat_ingest`, then follow its assets to the end.
 
-Chain(api, display, settings).run()
+Chain(api, display, settings, services.check).run()
 """
 
 from __future__ import annotations

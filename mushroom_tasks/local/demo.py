@@ -20,6 +20,7 @@ from mushroom_tasks.local import stack, summary
 from mushroom_tasks.local.chain import Chain
 from mushroom_tasks.local.display import Display, open_display
 from mushroom_tasks.local.services import Services
+from mushroom_tasks.progress import duration
 from mushroom_tasks.settings import Settings
 
 
@@ -69,8 +70,7 @@ def _tell(console: Console, settings: Settings, services: Services, seconds: flo
             f"Look at the runs in Airflow, {services.airflow.address}, and run this again."
         )
     lines = ["", *summary.describe(settings, found), "", services.describe(reveal=console.is_terminal)]
-    minutes, rest = divmod(round(seconds), 60)
-    console.print(Text("\n".join([*lines, f"Time      {minutes} min {rest} s"])), soft_wrap=True)
+    console.print(Text("\n".join([*lines, f"Time      {duration(seconds)}"])), soft_wrap=True)
 
 
 def _wait_for_ctrl_c(console: Console, services: Services) -> None:

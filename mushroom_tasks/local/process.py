@@ -5,7 +5,7 @@ created, and only a process that fits both is ours. Each process leads a session
 its environment, so what it started is found by both even when it is dead, and nobody else's is ever stopped.
 
     process = Process(home, "mlflow")
-    process.start(["mlflow", "server"], environment={"MLFLOW_BACKEND_STORE_URI": "..."})
+    process.start(["mlflow", "server"], {"MLFLOW_BACKEND_STORE_URI": "..."}, home / "mlflow")
     process.check()                       # ServiceError with the end of the log, where it died
     stop([process])
 """
@@ -100,16 +100,12 @@ class Process:
 
     def log_tail(self) -> str:
         """Return the last lines of the log."""
-        try:
-            lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        except FileNotFoundError:
-            return "(no log)"
-        return "\n".join(lines[-_LOG_TAIL:]) or "(the log is empty)"
+        return tail(self.log)
 
     def members(self) -> list[psutil.Process]:
         """Return all living processes of the session: the process and whatever it started."""
         record = self._read()
-        return [] if record is None else _session(record.pid, str(self._file))
+        return [] if record is None or _is_another(record) else _session(record.pid, str(self._file))
 
     def forget(self) -> None:
         """Remove the pid file, once nothing of the process lives."""
@@ -131,6 +127,15 @@ class Process:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             self.log.replace(self.log.with_suffix(".log.1"))
+
+
+def tail(log: Path) -> str:
+    """Return the last lines of a program's log."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return "(no log)"
+    return "\n".join(lines[-_LOG_TAIL:]) or "(the log is empty)"
 
 
 def stop(processes: Iterable[Process], grace: float = 10.0) -> None:
@@ -181,10 +186,20 @@ def _find(record: _Record) -> psutil.Process | None:
         child.poll()
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(record.pid)
-        same = abs(process.create_time() - record.created) < _CLOCK_STEP
-        if same and process.status() != psutil.STATUS_ZOMBIE:
+        if _is_of(record, process) and process.status() != psutil.STATUS_ZOMBIE:
             return process
     return None
+
+
+def _is_of(record: _Record, process: psutil.Process) -> bool:
+    return bool(abs(process.create_time() - record.created) < _CLOCK_STEP)
+
+
+def _is_another(record: _Record) -> bool:
+    """Tell whether the pid is another program's now: the kernel gives it away when nothing of our session is left."""
+    with suppress(psutil.NoSuchProcess):
+        return not _is_of(record, psutil.Process(record.pid))
+    return False
 
 
 def _session(leader: int, mark: str) -> list[psutil.Process]:

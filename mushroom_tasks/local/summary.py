@@ -15,6 +15,7 @@ from mushroom_tasks.curation.dataset.publish import MANIFEST, PublishedDataset, 
 from mushroom_tasks.mobile.bundle import MARKER, Bundle
 from mushroom_tasks.mobile.predict import Predictor
 from mushroom_tasks.mobile.predict import describe as describe_predictions
+from mushroom_tasks.progress import size
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.storage import Store
 
@@ -62,7 +63,7 @@ def describe(settings: Settings, found: Finished) -> list[str]:
             f"agreement {parity.agreement:.1%}"
         )
     lines.append(f"Bundle    {found.bundle.folder}")
-    lines += [f"          {name:<26} {_size(entry.bytes)}" for name, entry in sorted(manifest.files.items())]
+    lines += [f"          {name:<26} {size(entry.bytes):>10}" for name, entry in sorted(manifest.files.items())]
     return [*lines, *_held_out(settings, found)]
 
 
@@ -83,7 +84,3 @@ def _held_out(settings: Settings, found: Finished) -> list[str]:
 def _by_reason(counts: dict[str, int]) -> str:
     listed = ", ".join(f"{reason} {count}" for reason, count in sorted(counts.items()) if count)
     return f" ({listed})" if listed else ""
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:6.1f} MB" if count >= 1e5 else f"{count / 1e3:6.1f} kB"

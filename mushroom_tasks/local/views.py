@@ -1,6 +1,6 @@
 """What a display shows of a DAG run: its tasks in order, their states, counts from the progress files.
 
-view = run_view(run, api.tasks(run), api.task_order(run.dag_id), progress_notes(home / "progress", since=start))
+view = run_view(run, api.tasks(run), api.task_order(run.dag_id), progress_notes(home / "progress"))
 """
 
 from __future__ import annotations

@@ -48,6 +48,7 @@ SPECIES = "species.json"
 CARD = "MODEL_CARD.md"
 ATTRIBUTION = "attribution.csv"
 MARKER = "bundle.json"
+_BESIDE = (LABELS, SPECIES, CARD, ATTRIBUTION)  # what lies beside the models
 _SPECIES_LIST = TypeAdapter(tuple[Species, ...])
 
 
@@ -113,11 +114,6 @@ def write_bundle(
     size = _check(models, parity, classes, attribution)
     store = Store(folder)
     _clear(folder, store)
-    for model in models:
-        _copy(model.path, store, _model_file(model))
-    _copy(attribution, store, ATTRIBUTION)
-    store.write_text(LABELS, "".join(f"{plain(item.scientific_name)}\n" for item in classes))
-    store.write_text(SPECIES, _json(_SPECIES_LIST.dump_python(classes, mode="json")))
     manifest = Manifest(
         fingerprint=fingerprint,
         backbone=backbone,
@@ -128,11 +124,8 @@ def write_bundle(
         evaluation=accuracies,
         files={},
     )
-    sizes = {_model_file(model): model.bytes for model in models}
-    store.write_text(CARD, card_text(manifest, classes, sizes))
-    names = sorted([*sizes, LABELS, SPECIES, CARD, ATTRIBUTION])
-    files = {name: FileEntry(bytes=store.size(name), sha256=sha256_file(folder / name)) for name in names}
-    manifest = manifest.model_copy(update={"files": files})
+    _write_files(store, models, classes, manifest, attribution)
+    manifest = manifest.model_copy(update={"files": _listed(folder, models)})
     store.write_text(MARKER, _json(manifest.model_dump(mode="json")))
     return Bundle(folder, manifest, classes)
 
@@ -233,6 +226,27 @@ def _check(
     return loaded[0].input_size
 
 
+def _write_files(
+    store: Store,
+    models: Sequence[ExportedModel],
+    classes: tuple[Species, ...],
+    manifest: Manifest,
+    attribution: Path,
+) -> None:
+    """Write everything but the marker."""
+    for model in models:
+        _copy(model.path, store, _model_file(model))
+    _copy(attribution, store, ATTRIBUTION)
+    store.write_text(LABELS, "".join(f"{plain(item.scientific_name)}\n" for item in classes))
+    store.write_text(SPECIES, _json(_SPECIES_LIST.dump_python(classes, mode="json")))
+    store.write_text(CARD, card_text(manifest, classes, {_model_file(model): model.bytes for model in models}))
+
+
+def _listed(folder: Path, models: Sequence[ExportedModel]) -> dict[str, FileEntry]:
+    names = sorted([*map(_model_file, models), *_BESIDE])
+    return {name: FileEntry(bytes=(folder / name).stat().st_size, sha256=sha256_file(folder / name)) for name in names}
+
+
 def _entry(model: ExportedModel, parity: Parity) -> ModelEntry:
     return ModelEntry(file=_model_file(model), input_type=INPUT_TYPES[model.precision], parity=parity)
 
@@ -244,7 +258,7 @@ def _model_file(model: ExportedModel) -> str:
 def _clear(folder: Path, store: Store) -> None:
     """Take away an older bundle, its marker first, so that a killed run never leaves a mixture that looks complete."""
     store.delete(MARKER)
-    for path in [*folder.glob("*.tflite"), *(folder / name for name in (LABELS, SPECIES, CARD, ATTRIBUTION))]:
+    for path in [*folder.glob("*.tflite"), *(folder / name for name in _BESIDE)]:
         path.unlink(missing_ok=True)
 
 

@@ -77,7 +77,7 @@ def _name(model: Any, graph: Any, schema: Any) -> None:
 def _pack(model: Any, size: int) -> bytes:
     import flatbuffers  # type: ignore[import-untyped]
 
-    class SharingBuilder(flatbuffers.Builder):
+    class SharingBuilder(flatbuffers.Builder):  # type: ignore[misc]
         """Writes equal vectors once, and aligned as the LiteRT schema asks for weights, which Python's packing forgets.
 
         Weights are used where they lie in the mapped file, and some processors refuse numbers that are not aligned.

@@ -1,6 +1,6 @@
 """Rows that are done in any order, handed on in the order of their numbers, as batches of DOWNLOADS.
 
-    rows = OrderedRows(total, write)
+    rows = OrderedRows(write)
     await rows.room(number)         # not too far ahead of what is handed on
     rows.put(number, row)
 
@@ -25,7 +25,7 @@ Row = tuple[Any, ...]
 
 
 class OrderedRows:
-    """`total` rows, numbered from 0; `write` gets them in order, every batch once its last row is there."""
+    """Rows numbered from 0; `write` gets them in order, every batch once its last row is there."""
 
     def __init__(self, write: Callable[[pa.RecordBatch], None]) -> None:
         self._write = write

@@ -51,15 +51,6 @@ _LEAST_INK = 0.05  # of a tile
 
 _Bytes = NDArray[np.uint8]
 
-ISSUES = {
-    "tiny": "has too few pixels",
-    "narrow": "is too long and narrow",
-    "dark": "is too dark even where it is brightest",
-    "blank": "shows next to nothing",
-    "text": "is mostly text",
-    "blurred": "is sharp nowhere",
-}
-
 
 class Quality(NamedTuple):
     """What is measured of one photo; see the module."""
@@ -97,7 +88,7 @@ def measure(picture: Image.Image) -> Quality:
 
 
 def issue(measured: Quality, width: int, height: int, settings: QualitySettings) -> str | None:
-    """Return what makes a photo too poor to learn from, a key of `ISSUES`; None where nothing does.
+    """Return what makes a photo too poor to learn from, a key of `manifests.QUALITY_ISSUES`; None where nothing does.
 
     Parameters
     ----------

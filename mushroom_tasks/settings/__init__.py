@@ -12,7 +12,7 @@ from mushroom_tasks.settings.imports import ImportSettings
 from mushroom_tasks.settings.ingest import IngestSettings
 from mushroom_tasks.settings.labels import LabelSettings
 from mushroom_tasks.settings.learning import EmbeddingSettings, PhaseSettings, TrainingSettings
-from mushroom_tasks.settings.loading import INATURALIST, Settings, load_settings, nest
+from mushroom_tasks.settings.loading import Settings, flat, load_settings, nest
 from mushroom_tasks.settings.pruning import PruningSettings
 from mushroom_tasks.settings.quality import DuplicateSettings, QualitySettings
 from mushroom_tasks.settings.release import ExportSettings, Precision, RegistrySettings
@@ -22,7 +22,6 @@ from mushroom_tasks.settings.selection import LICENSES, SelectionSettings
 from mushroom_tasks.settings.source import SourceSettings
 
 __all__ = [
-    "INATURALIST",
     "LICENSES",
     "DownloadSettings",
     "DuplicateSettings",
@@ -43,6 +42,7 @@ __all__ = [
     "Settings",
     "SourceSettings",
     "TrainingSettings",
+    "flat",
     "load_settings",
     "nest",
 ]

@@ -26,9 +26,7 @@ from mushroom_tasks.settings.review import ReviewSettings
 from mushroom_tasks.settings.selection import SelectionSettings
 from mushroom_tasks.settings.source import SourceSettings
 
-INATURALIST = "https://inaturalist-open-data.s3.amazonaws.com"
-
-
+_OPEN_DATA = "https://inaturalist-open-data.s3.amazonaws.com"
 _CREDENTIALS = (
     "Give MLflow's as MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD; a bucket that needs a login is read "
     "through a mirror or a folder."
@@ -54,7 +52,7 @@ class Settings(BaseSettings):
         Path(".mushroom"), description="Folder that holds all state: databases, store, logs, caches."
     )
     source: Annotated[str, AfterValidator(_expanded)] = Field(
-        INATURALIST, description="Bucket in iNaturalist's layout: an HTTP(S) address or a folder."
+        _OPEN_DATA, description="Bucket in iNaturalist's layout: an HTTP(S) address or a folder."
     )
     store_root: str = Field("", description="Root of the store (folder, s3://, gs://); empty: `store` in the home.")
     database_url: SecretStr = Field(
@@ -163,6 +161,17 @@ def nest(flat: Mapping[str, Any]) -> dict[str, Any]:
                 raise SettingsError(f"{parent} is given both as a whole and in parts. Received: {sorted(flat)}")
         node[leaf] = value
     return nested
+
+
+def flat(nested: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn `{"selection": {"seed": 2}}` into `{"selection.seed": 2}`: `nest` the other way round."""
+    found: dict[str, Any] = {}
+    for section, values in nested.items():
+        if isinstance(values, Mapping):
+            found |= {f"{section}.{name}": value for name, value in flat(values).items()}
+        else:
+            found[section] = values
+    return found
 
 
 def _explain(error: ValidationError) -> str:

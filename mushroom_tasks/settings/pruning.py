@@ -8,7 +8,7 @@ from mushroom_tasks.settings.section import Section
 
 
 class PruningSettings(Section):
-    """DBSCAN per class, steadied by all classes; or plain DBSCAN with one eps."""
+    """DBSCAN per class, its radius chosen with regard to all classes; or plain DBSCAN with one eps."""
 
     eps: float | None = Field(
         None,

@@ -2,7 +2,7 @@
 
 The DAGs and the command line call the same functions. Each can be killed at any point and run again, and does
 nothing where the fingerprint of its inputs and settings already has a result. Grouped as the three DAGs are:
-`ingesting` (inat_ingest), `selecting`, `downloading`, `dataset_building`, `pruning`, `reporting`, `reviewing`,
+`ingesting` (inat_ingest), `selecting`, `downloading`, `embedding`, `pruning`, `reporting`, `reviewing`,
 `publishing` (dataset_build), `model_training` and `releasing` (model_train). `importing` makes the same manifests of
 other sources.
 
@@ -13,9 +13,9 @@ other sources.
 """
 
 from mushroom_tasks.stages.artifacts import open_bundle
-from mushroom_tasks.stages.dataset_building import embed_shard
 from mushroom_tasks.stages.downloading import collect_downloads, download_shard
-from mushroom_tasks.stages.importing import finish, import_photos, quickstart, select_from_api
+from mushroom_tasks.stages.embedding import embed_shard
+from mushroom_tasks.stages.importing import import_photos, quickstart, select_from_api
 from mushroom_tasks.stages.ingesting import ingest, rollback, snapshot
 from mushroom_tasks.stages.model_training import evaluate, plan_training, preflight, train
 from mushroom_tasks.stages.pruning import prune
@@ -24,7 +24,7 @@ from mushroom_tasks.stages.releasing import export, register
 from mushroom_tasks.stages.reporting import report
 from mushroom_tasks.stages.reviewing import queue_review
 from mushroom_tasks.stages.selecting import preview, select
-from mushroom_tasks.stages.whole import run_all, train_model
+from mushroom_tasks.stages.whole import finish, run_all, train_model
 
 __all__ = [
     "collect_downloads",

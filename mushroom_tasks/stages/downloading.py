@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mushroom_tasks import manifests
 from mushroom_tasks.arrays import mask
@@ -22,12 +23,10 @@ from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages.artifacts import tracked_path
 from mushroom_tasks.stages.experiments import BUILD
 from mushroom_tasks.stages.results import DownloadResult, DownloadShardResult
-from mushroom_tasks.stages.shards import numbers, progress_folder
+from mushroom_tasks.stages.shards import embedding_shards, progress_folder
 from mushroom_tasks.storage import Store, fingerprint
 from mushroom_tasks.tracking import open_tracker
 
-# A mapped task that embeds costs seconds to start, and imports TensorFlow too: smaller shards do not pay.
-_MIN_PHOTOS_PER_EMBED = 2_000
 _WANTED = ["photo_id", "extension"]
 _FIGURES = ("new", "reused", "bytes", "seconds")
 
@@ -85,14 +84,14 @@ def collect_downloads(settings: Settings, selection: str, shards: int) -> Downlo
         with manifests.manifest_writer(store, path, manifests.DOWNLOADS, key) as out:
             for batch in _joined(store, parts):
                 out.write_batch(batch)
-    downloaded = failures.rows - failures.failed
+    obtained = failures.rows - failures.failed
     figures = _figures(store, parts)
     result = DownloadResult(
         fingerprint=key,
         address=store.address(path),
-        downloaded=downloaded,
+        downloaded=obtained,
         failures=dict(sorted(failures.by_reason.items())),
-        shards=numbers(downloaded, _MIN_PHOTOS_PER_EMBED, settings.embedding.shards),
+        shards=embedding_shards(settings, obtained),
         new=int(figures["new"]),
         reused=int(figures["reused"]),
         bytes=int(figures["bytes"]),
@@ -102,10 +101,17 @@ def collect_downloads(settings: Settings, selection: str, shards: int) -> Downlo
     return result
 
 
-def failures_by_reason(table: pa.Table) -> dict[str, int]:
-    """Count the failed rows of a DOWNLOADS table by reason code."""
-    found = Failures()
-    found.add(table)
+def downloaded(store: Store, downloads: str) -> pa.Table:
+    """Return what is known of every photo that was downloaded: `manifests.DOWNLOADS` without status and failure."""
+    table = manifests.read_manifest(store, f"downloads/{downloads}.parquet", manifests.DOWNLOADS)
+    return table.filter(pc.equal(table["status"], "ok")).drop_columns(["status", "failure", "detail"])
+
+
+def failures_by_reason(store: Store, downloads: str) -> dict[str, int]:
+    """Count the photos that could not be had, by reason code."""
+    path, found = f"downloads/{downloads}.parquet", Failures()
+    for batch in manifests.read_batches(store, path, manifests.DOWNLOADS, ["photo_id", "failure", "detail"]):
+        found.add(batch)
     return dict(sorted(found.by_reason.items()))
 
 

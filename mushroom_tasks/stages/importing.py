@@ -4,14 +4,14 @@ From there on everything is as usual: embed, prune, publish, train. So data sets
 each other in MLflow.
 
     imported = import_photos(settings, folder_items(path, 30_000_000), Terms("CC-BY", "Ann Other"))
-    dataset = finish(settings, imported.downloads, imported.shards, "folder herbarium", report)
+    dataset = whole.finish(settings, imported.downloads, imported.shards, "folder herbarium", report)
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -30,20 +30,14 @@ from mushroom_tasks.imports.tables import downloads_table, plain_taxa, selection
 from mushroom_tasks.inat.names import lineages_of_names
 from mushroom_tasks.inat.refresh.history import latest_load
 from mushroom_tasks.settings import Settings
-from mushroom_tasks.stages import dataset_building as building
-from mushroom_tasks.stages import downloading, pruning, publishing, reporting, reviewing
-from mushroom_tasks.stages.results import DatasetResult, ImportResult, Result, SelectionResult
-from mushroom_tasks.stages.shards import numbers
+from mushroom_tasks.stages.results import DatasetResult, ImportResult, Report, SelectionResult
+from mushroom_tasks.stages.shards import download_shards, embedding_shards
+from mushroom_tasks.stages.whole import build
 from mushroom_tasks.storage import Store, fingerprint
 
 logger = logging.getLogger(__name__)
 
 QUICKSTART = "iNaturalist API"
-Report = Callable[[str, Result], None]
-
-# A mapped task costs seconds to start: smaller shards do not pay.
-_MIN_PHOTOS_PER_SHARD = 250
-_MIN_PHOTOS_PER_EMBED = 2_000
 
 
 def import_photos(settings: Settings, items: Iterable[Item], terms: Terms) -> ImportResult:
@@ -73,7 +67,7 @@ def import_photos(settings: Settings, items: Iterable[Item], terms: Terms) -> Im
         photos=table.num_rows,
         duplicates=found.duplicates,
         failures=dict(sorted(Counter(bad.reason for bad in found.failures).items())),
-        shards=numbers(table.num_rows, _MIN_PHOTOS_PER_EMBED, settings.embedding.shards),
+        shards=embedding_shards(settings, table.num_rows),
     )
 
 
@@ -90,7 +84,7 @@ def select_from_api(settings: Settings, species: Sequence[str], *, again: bool =
         address=store.address(_selection_path(key)),
         species=len(set(table["taxon_id"].to_pylist())),
         photos=table.num_rows,
-        shards=numbers(table.num_rows, _MIN_PHOTOS_PER_SHARD, settings.download.shards),
+        shards=download_shards(settings, table.num_rows),
     )
 
 
@@ -98,24 +92,7 @@ def quickstart(settings: Settings, species: Sequence[str], report: Report, *, ag
     """Make a data set of real photos: select through the API, download from the open-data bucket, look, publish."""
     selection = select_from_api(settings, species, again=again)
     report("select", selection)
-    for shard in selection.shards:
-        report("download", downloading.download_shard(settings, selection.fingerprint, shard, len(selection.shards)))
-    downloads = downloading.collect_downloads(settings, selection.fingerprint, len(selection.shards))
-    report("collect", downloads)
-    return finish(settings, downloads.fingerprint, downloads.shards, QUICKSTART, report)
-
-
-def finish(settings: Settings, downloads: str, shards: Sequence[int], origin: str, report: Report) -> DatasetResult:
-    """Run the stages that follow a download: embed, prune, report, put before people, publish."""
-    for shard in shards:
-        report("embed", building.embed_shard(settings, downloads, shard, len(shards)))
-    pruned = pruning.prune(settings, downloads)
-    report("prune", pruned)
-    report("report", reporting.report(settings, pruned.fingerprint))
-    report("review", reviewing.queue_review(settings, pruned.fingerprint, origin))
-    dataset = publishing.publish(settings, pruned.fingerprint, origin)
-    report("publish", dataset)
-    return dataset
+    return build(settings, selection, QUICKSTART, report)
 
 
 def _check_failures(found: Intake, most: float) -> None:

@@ -11,10 +11,10 @@ from dataclasses import asdict
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+import pyarrow.compute as pc
 
 from mushroom_tasks import manifests
-from mushroom_tasks.curation.dataset.card import tally
+from mushroom_tasks.curation.counts import tally
 from mushroom_tasks.curation.judging import judge
 from mushroom_tasks.learning.embedding_store import EmbeddingStore
 from mushroom_tasks.learning.embeddings import embedder_fingerprint
@@ -22,15 +22,15 @@ from mushroom_tasks.photos import looks as measures
 from mushroom_tasks.photos.looks import LookStore
 from mushroom_tasks.photos.quality import Quality, issue
 from mushroom_tasks.settings import QualitySettings, Settings
-from mushroom_tasks.stages.dataset_building import downloaded
+from mushroom_tasks.stages.choices import curation_choices
+from mushroom_tasks.stages.downloading import downloaded
 from mushroom_tasks.stages.results import PruneResult
 from mushroom_tasks.storage import Store, fingerprint
 
 logger = logging.getLogger(__name__)
 
-CURATION = ("quality", "duplicates", "pruning", "labels")  # sections of the settings that `prune` goes by
 # Raise when the rules judge the same photos otherwise: the next build then makes another data set of them.
-_VERSION = 2
+_VERSION = 3
 
 
 def prune(settings: Settings, downloads: str) -> PruneResult:
@@ -61,7 +61,7 @@ def pruned_key(settings: Settings, downloads: str) -> str:
         looks=measures.VERSION,
         embedder=embedder_fingerprint(settings.embedding),
         downloads=downloads,
-        **{name: getattr(settings, name) for name in CURATION},
+        **curation_choices(settings),
     )
 
 
@@ -74,17 +74,18 @@ def _make(store: Store, settings: Settings, downloads: str, key: str) -> None:
     rows = _joined(store, downloads)
     read = manifests.for_learning(rows)
     looks = LookStore(store).read(read)
+    issues = _issues(rows, looks, settings.quality)
     found = judge(
         rows,
         EmbeddingStore(store, embedder_fingerprint(settings.embedding)).matrix(read),
         np.asarray(looks["hash"]),
-        _is_poor(rows, looks, settings.quality),
+        np.asarray(pc.is_valid(issues)),
         settings.duplicates,
         settings.pruning,
         settings.labels,
     )
-    undecided = pa.nulls(rows.num_rows, pa.string())
-    for table in (found.columns, looks.select(list(Quality._fields)), pa.table({"decision": undecided})):
+    others = pa.table({"quality_issue": issues, "decision": pa.nulls(rows.num_rows, pa.string())})
+    for table in (found.columns, looks.select(list(Quality._fields)), others):
         for name in table.column_names:
             rows = rows.append_column(name, table[name])
     store.write_json(f"pruned/{key}.json", {"downloads": downloads})
@@ -93,14 +94,12 @@ def _make(store: Store, settings: Settings, downloads: str, key: str) -> None:
     manifests.write_manifest(store, f"pruned/{key}.parquet", rows, manifests.PRUNED, key)
 
 
-def _is_poor(rows: pa.Table, looks: pa.Table, settings: QualitySettings) -> NDArray[np.bool_]:
+def _issues(rows: pa.Table, looks: pa.Table, settings: QualitySettings) -> pa.Array:
+    """Return what is wrong with each photo, null where nothing is."""
     measured = zip(*(looks[name].to_pylist() for name in Quality._fields), strict=True)
     sizes = zip(rows["width"].to_pylist(), rows["height"].to_pylist(), strict=True)
-    issues = (
-        issue(Quality(*values), width, height, settings)
-        for values, (width, height) in zip(measured, sizes, strict=True)
-    )
-    return np.fromiter((each is not None for each in issues), np.bool_, rows.num_rows)
+    issues = [issue(Quality(*values), *size, settings) for values, size in zip(measured, sizes, strict=True)]
+    return pa.array(issues, pa.string())
 
 
 def _joined(store: Store, downloads: str) -> pa.Table:

@@ -5,25 +5,25 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mushroom_tasks import manifests
 from mushroom_tasks.curation import review
+from mushroom_tasks.curation.counts import tally
 from mushroom_tasks.curation.dataset import publish as publishing
 from mushroom_tasks.curation.dataset import refresh
-from mushroom_tasks.curation.dataset.card import tally
 from mushroom_tasks.db.engine import migrate, open_engine
 from mushroom_tasks.inat.refresh.history import withdrawn
 from mushroom_tasks.photos import withdrawal
 from mushroom_tasks.photos.failures import PASSING
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages.artifacts import latest_marked, mark_latest, tracked_path
+from mushroom_tasks.stages.choices import choices
 from mushroom_tasks.stages.downloading import failures_by_reason
 from mushroom_tasks.stages.experiments import BUILD
-from mushroom_tasks.stages.pruning import CURATION, pruned_key
+from mushroom_tasks.stages.pruning import pruned_key
 from mushroom_tasks.stages.results import BuildPlan, DatasetResult, SelectionResult, WithdrawalResult
 from mushroom_tasks.storage import Store, fingerprint
 from mushroom_tasks.tracking import Run, open_tracker
@@ -31,6 +31,7 @@ from mushroom_tasks.tracking import Run, open_tracker
 logger = logging.getLogger(__name__)
 
 INATURALIST = "iNaturalist open data"
+_OBEYED = ["photo_id", "taxon_id", "is_outlier", "decision", "picture"]  # what `review.obey` reads and sets
 
 
 def plan_dataset(
@@ -47,19 +48,29 @@ def plan_dataset(
         return BuildPlan(selection=selected.fingerprint, dataset=None, is_new=False)
     store = Store(settings.store)
     latest = _latest_refresh(store, settings)
-    if latest is None or again or latest.inputs.get("selection") != selected.fingerprint:
-        return BuildPlan(selection=selected.fingerprint, dataset=None, is_new=True)
-    is_finished = store.exists(tracked_path(settings, "datasets", latest.fingerprint))
-    if not is_finished or any(latest.failures.get(reason) for reason in PASSING):
-        return BuildPlan(selection=selected.fingerprint, dataset=None, is_new=True)
-    if latest.inputs["pruned"] != pruned_key(settings, latest.inputs["downloads"]):
-        logger.info("data set %s was judged by other rules, measures or features than today's", latest.fingerprint)
-        return BuildPlan(selection=selected.fingerprint, dataset=None, is_new=True)
-    if _key(latest.inputs["pruned"], _decided(settings, _photos(store, latest))) != latest.fingerprint:
-        logger.info("people have decided on photos of data set %s since it was made", latest.fingerprint)
+    news = "somebody asks for it" if again else _news(settings, store, latest, selected.fingerprint)
+    if latest is None or news:
+        logger.info("a data set is to be built: %s", news)
         return BuildPlan(selection=selected.fingerprint, dataset=None, is_new=True)
     logger.info("nothing relevant changed: data set %s is of the same selection", latest.fingerprint)
     return BuildPlan(selection=selected.fingerprint, dataset=latest.fingerprint, is_new=False)
+
+
+def _news(settings: Settings, store: Store, latest: publishing.PublishedDataset | None, selection: str) -> str | None:
+    """Return why the latest data set is not the one that would be built today; None where it is."""
+    if latest is None:
+        return "there is none with these settings"
+    if latest.inputs.get("selection") != selection:
+        return f"the latest, {latest.fingerprint}, is of another selection"
+    if not store.exists(tracked_path(settings, "datasets", latest.fingerprint)):
+        return f"the publishing of {latest.fingerprint} was cut off"
+    if any(latest.failures.get(reason) for reason in PASSING):
+        return f"{latest.fingerprint} lacks photos that failed in passing"
+    if latest.inputs["pruned"] != pruned_key(settings, latest.inputs["downloads"]):
+        return f"{latest.fingerprint} was judged by other rules, measures or features than today's"
+    if _key(latest.inputs["pruned"], _decided(settings, _rows(store, latest, _OBEYED))) != latest.fingerprint:
+        return f"people have decided on photos of {latest.fingerprint} since it was made"
+    return None
 
 
 def publish(settings: Settings, pruned: str, origin: str = INATURALIST) -> DatasetResult:
@@ -71,7 +82,7 @@ def publish(settings: Settings, pruned: str, origin: str = INATURALIST) -> Datas
     store = Store(settings.store)
     downloads = store.read_json(f"pruned/{pruned}.json")["downloads"]
     selection = store.read_json(f"downloads/{downloads}.json")["selection"]
-    failures = failures_by_reason(manifests.read_manifest(store, f"downloads/{downloads}.parquet", manifests.DOWNLOADS))
+    failures = failures_by_reason(store, downloads)
     chosen = choices(settings)
     obeyed = _decided(settings, manifests.read_manifest(store, f"pruned/{pruned}.parquet", manifests.PRUNED))
     published = publishing.publish(
@@ -111,7 +122,7 @@ def withdraw(settings: Settings, dry_run: bool = False) -> WithdrawalResult:
     store = Store(settings.store)
     gone = withdrawn(open_engine(settings))["photo_id"]
     latest = _latest_refresh(store, settings)
-    held = _photos(store, latest)["photo_id"] if latest else gone.slice(0, 0)
+    held = _rows(store, latest, ["photo_id"])["photo_id"] if latest else gone.slice(0, 0)
     free = gone.filter(pc.invert(pc.is_in(gone, held.combine_chunks())))
     if len(free) < len(gone):
         logger.info("%d withdrawn photos stay until a data set without them is published", len(gone) - len(free))
@@ -124,19 +135,7 @@ def is_made_with(dataset: publishing.PublishedDataset, settings: Settings) -> bo
     return dataset.settings == choices(settings)
 
 
-def choices(settings: Settings) -> dict[str, Any]:
-    """Return the settings that shape a data set, as its card shows them."""
-    return {
-        "root_taxa": list(settings.root_taxa),
-        "selection": settings.selection.model_dump(mode="json"),
-        "download": settings.download.model_dump(mode="json", include={"size", "small_side"}),
-        "embedding": settings.embedding.model_dump(mode="json", include={"backbone", "weights"}),
-        **{name: getattr(settings, name).model_dump(mode="json") for name in CURATION},
-    }
-
-
-def _photos(store: Store, published: publishing.PublishedDataset) -> pa.Table:
-    columns = ["photo_id", "taxon_id", "is_outlier", "decision", "picture"]
+def _rows(store: Store, published: publishing.PublishedDataset, columns: list[str]) -> pa.Table:
     return manifests.read_manifest(store, published.file(publishing.MANIFEST), manifests.PRUNED, columns)
 
 
@@ -170,10 +169,7 @@ def _changes(settings: Settings, store: Store, published: publishing.PublishedDa
     before = _latest_refresh(store, settings, without=published.fingerprint)
     if before is None or not _is_refresh(published, settings):
         return None
-    old, new = (
-        manifests.read_manifest(store, each.file(publishing.MANIFEST), manifests.PRUNED, refresh.COLUMNS)
-        for each in (before, published)
-    )
+    old, new = (_rows(store, each, refresh.COLUMNS) for each in (before, published))
     gone = withdrawn(open_engine(settings))["photo_id"].to_pylist()
     changes = refresh.compare(old, new, gone, previous=before.fingerprint, current=published.fingerprint)
     logger.info("%s", refresh.report(changes).splitlines()[2])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from mushroom_tasks import manifests
+from mushroom_tasks.curation.counts import tally
 from mushroom_tasks.curation.dataset.publish import ATTRIBUTION, SPECIES, PublishedDataset
 from mushroom_tasks.learning import backbones
 from mushroom_tasks.learning import evaluate as evaluation
@@ -166,7 +166,7 @@ def _facts(published: PublishedDataset, rows: pa.Table) -> DatasetFacts:
         photos=published.counts.photos,
         pruned=published.counts.pruned,
         splits={split: getattr(published.counts, split) for split in manifests.SPLITS},
-        licenses=dict(sorted(Counter(rows["license"].to_pylist()).items())),
+        licenses=tally(rows["license"]),
     )
 
 

@@ -28,18 +28,19 @@ from mushroom_tasks.curation.report import FOLDER, PAGE, SHEETS, choosing, embed
 from mushroom_tasks.curation.report.class_table import class_table, split_json, summary
 from mushroom_tasks.curation.report.content import Curve, ReportContent, read_content
 from mushroom_tasks.curation.report.facts import COLUMNS, Facts, Rows
+from mushroom_tasks.curation.report.outcomes import kinds
 from mushroom_tasks.curation.report.page import About, DrawnMap, page
 from mushroom_tasks.curation.report.pictures import Pictures, jpeg
 from mushroom_tasks.curation.report.plane import Plane
 from mushroom_tasks.curation.report.sheet import sheet_png
-from mushroom_tasks.curation.report.verdicts import kinds
 from mushroom_tasks.learning.embedding_store import EmbeddingStore
 from mushroom_tasks.learning.embeddings import embedder_fingerprint
 from mushroom_tasks.progress import Progress
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages.artifacts import tracked_path
+from mushroom_tasks.stages.choices import curation_choices
 from mushroom_tasks.stages.experiments import BUILD
-from mushroom_tasks.stages.pruning import CURATION, classes_path
+from mushroom_tasks.stages.pruning import classes_path
 from mushroom_tasks.stages.results import ReportResult
 from mushroom_tasks.stages.shards import progress_folder
 from mushroom_tasks.storage import Store, fingerprint
@@ -49,9 +50,8 @@ logger = logging.getLogger(__name__)
 
 MARKER = "report.json"
 _TABLE, _CLASSES = "classes.json", "classes.parquet"
-_VERSION = 1  # of what the page says and how: another one makes reports anew
+_VERSION = 2  # of what the page says and how: another one makes reports anew
 _PAGE_PHOTOS = 1_500  # of the classes most worth a look; about 11 MB in the page, and MLflow shows none beyond 50
-_ARTIFACTS = "report"  # the folder in MLflow
 
 
 def report(settings: Settings, pruned: str) -> ReportResult:
@@ -122,7 +122,7 @@ def _write(settings: Settings, store: Store, content: ReportContent, pruned: str
     table = class_table(content)
     pq.write_table(table, folder / _CLASSES)
     (folder / _TABLE).write_text(split_json(table), encoding="utf-8")
-    about = About(pruned, sorted(flatten(_choices(settings)).items()), settings.pruning.eps)
+    about = About(pruned, sorted(flatten(curation_choices(settings)).items()), settings.pruning.eps)
     drawn = None if plane is None else DrawnMap(plane, photos)
     (folder / PAGE).write_text(page(content, images, drawn, about), encoding="utf-8")
     return sheets
@@ -162,21 +162,21 @@ def _embeddings(settings: Settings, store: Store, facts: Facts, rows: Rows) -> N
     return known.matrix(manifests.for_learning(facts.rows.take(rows)))
 
 
-def _choices(settings: Settings) -> dict[str, Any]:
-    return {section: getattr(settings, section).model_dump(mode="json") for section in CURATION}
-
-
 def _logged(settings: Settings, store: Store, pruned: str, key: str, made: Mapping[str, Any]) -> str | None:
-    """Log the report to MLflow, once; return the address of its page there, None where no server shows one."""
+    """Log the report to MLflow, once; return the address of its page there, None where no server shows one.
+
+    One made with other settings has a folder of its own beside it: what is logged replaces nothing that is there.
+    """
     marker = tracked_path(settings, "reports", key)
     if not store.exists(marker):
         run = open_tracker(settings).run(BUILD, key=pruned, name=f"data set {pruned}", tags={"pruned": pruned})
-        run.log_params(_choices(settings))
+        run.log_params(curation_choices(settings))
         run.log_metrics(made["metrics"])
-        run.log_folder(_local(settings, store, key), _ARTIFACTS)
-        run.mark_table(f"{_ARTIFACTS}/{_TABLE}")
+        folder = f"report/{key}"
+        run.log_folder(_local(settings, store, key), folder)
+        run.mark_table(f"{folder}/{_TABLE}")
         run.finish()
-        store.write_json(marker, {"page": run.page(f"{_ARTIFACTS}/{PAGE}")})
+        store.write_json(marker, {"page": run.page(f"{folder}/{PAGE}")})
     shown: str | None = store.read_json(marker)["page"]
     return shown
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -9,6 +11,9 @@ class Result(BaseModel):
     """Base of all results."""
 
     model_config = ConfigDict(frozen=True)
+
+
+Report = Callable[[str, Result], None]  # told the name and the result of each stage when it has ended
 
 
 class SnapshotResult(Result):

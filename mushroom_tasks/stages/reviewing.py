@@ -6,15 +6,13 @@ queued.waiting
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from mushroom_tasks import manifests
 from mushroom_tasks.curation import review
 from mushroom_tasks.curation.review.filling import COLUMNS
 from mushroom_tasks.db.engine import migrate, open_engine
-from mushroom_tasks.settings import Settings
-from mushroom_tasks.stages.publishing import INATURALIST, choices
+from mushroom_tasks.settings import Settings, flat
+from mushroom_tasks.stages.choices import choices
+from mushroom_tasks.stages.publishing import INATURALIST
 from mushroom_tasks.stages.results import ReviewResult
 from mushroom_tasks.storage import Store
 
@@ -46,14 +44,3 @@ def queue_review(settings: Settings, pruned: str, origin: str = INATURALIST) -> 
         waiting=queued.waiting,
         decided=queued.decided,
     )
-
-
-def flat(nested: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn `{"selection": {"seed": 2}}` into `{"selection.seed": 2}`, as the form of a DAG has it."""
-    found: dict[str, Any] = {}
-    for section, values in nested.items():
-        if isinstance(values, Mapping):
-            found |= {f"{section}.{name}": value for name, value in flat(values).items()}
-        else:
-            found[section] = values
-    return found

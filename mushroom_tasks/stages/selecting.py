@@ -20,15 +20,13 @@ from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages.artifacts import tracked_path
 from mushroom_tasks.stages.experiments import BUILD
 from mushroom_tasks.stages.results import SelectionResult
-from mushroom_tasks.stages.shards import numbers
+from mushroom_tasks.stages.shards import download_shards
 from mushroom_tasks.stages.species_table import as_text, species_table
 from mushroom_tasks.storage import Store, fingerprint
 from mushroom_tasks.tracking import open_tracker
 
 logger = logging.getLogger(__name__)
 
-# A mapped task costs seconds to start: smaller shards do not pay.
-_MIN_PHOTOS_PER_SHARD = 250
 _LOGGED_SPECIES = 40
 _REPORTS = ("counts.parquet", "counts.csv", "counts.png")
 
@@ -55,7 +53,7 @@ def select(settings: Settings) -> SelectionResult:
         address=store.address(_path(key)),
         species=pc.count_distinct(rows["taxon_id"]).as_py(),
         photos=rows.num_rows,
-        shards=numbers(rows.num_rows, _MIN_PHOTOS_PER_SHARD, settings.download.shards),
+        shards=download_shards(settings, rows.num_rows),
     )
 
 

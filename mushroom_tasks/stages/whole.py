@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 from mushroom_tasks.settings import Settings
-from mushroom_tasks.stages import dataset_building as building
 from mushroom_tasks.stages import (
     downloading,
+    embedding,
     ingesting,
     pruning,
     publishing,
@@ -17,17 +17,14 @@ from mushroom_tasks.stages import (
     selecting,
 )
 from mushroom_tasks.stages import model_training as training
-from mushroom_tasks.stages.results import Result, SelectionResult
+from mushroom_tasks.stages.results import DatasetResult, Report, SelectionResult
 from mushroom_tasks.storage import Store
-
-Report = Callable[[str, Result], None]
 
 
 def run_all(settings: Settings, report: Report) -> str:
     """Run every stage and return the bundle's address.
 
-    `report` is called with the name and the result of each stage when it has ended. What an earlier run has
-    finished is not done again.
+    What an earlier run has finished is not done again.
     """
     fetched = ingesting.snapshot(settings)
     report("snapshot", fetched)
@@ -42,25 +39,31 @@ def build_dataset(settings: Settings, report: Report) -> str:
     report("select", selection)
     plan = publishing.plan_dataset(settings, selection)
     report("plan", plan)
-    dataset = plan.dataset or _build(settings, selection, report)
+    dataset = plan.dataset or build(settings, selection, publishing.INATURALIST, report).fingerprint
     report("withdraw", publishing.withdraw(settings))
     return dataset
 
 
-def _build(settings: Settings, selection: SelectionResult, report: Report) -> str:
+def build(settings: Settings, selection: SelectionResult, origin: str, report: Report) -> DatasetResult:
+    """Run the stages that follow a selection: download, and those of `finish`."""
     for shard in selection.shards:
         report("download", downloading.download_shard(settings, selection.fingerprint, shard, len(selection.shards)))
     downloads = downloading.collect_downloads(settings, selection.fingerprint, len(selection.shards))
     report("collect", downloads)
-    for shard in downloads.shards:
-        report("embed", building.embed_shard(settings, downloads.fingerprint, shard, len(downloads.shards)))
-    pruned = pruning.prune(settings, downloads.fingerprint)
+    return finish(settings, downloads.fingerprint, downloads.shards, origin, report)
+
+
+def finish(settings: Settings, downloads: str, shards: Sequence[int], origin: str, report: Report) -> DatasetResult:
+    """Run the stages that follow a download: embed, prune, report, put before people, publish."""
+    for shard in shards:
+        report("embed", embedding.embed_shard(settings, downloads, shard, len(shards)))
+    pruned = pruning.prune(settings, downloads)
     report("prune", pruned)
     report("report", reporting.report(settings, pruned.fingerprint))
-    report("review", reviewing.queue_review(settings, pruned.fingerprint))
-    dataset = publishing.publish(settings, pruned.fingerprint)
+    report("review", reviewing.queue_review(settings, pruned.fingerprint, origin))
+    dataset = publishing.publish(settings, pruned.fingerprint, origin)
     report("publish", dataset)
-    return dataset.fingerprint
+    return dataset
 
 
 def train_model(settings: Settings, dataset: str, report: Report) -> str:

@@ -1,23 +1,20 @@
 """The application that shows reports out of the store to whoever may read the DAG `dataset_build`.
 
 A report is one page that needs nothing else, and pictures beside it. Its texts come from strangers: they are escaped
-where it is made, and the headers here let nothing run or load but what the page itself brings.
+where it is made. Whatever is in it, here it runs in a sandbox, where Airflow's login is out of its reach.
 """
 
 from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Annotated
-from urllib.parse import quote
 
-from fastapi import Depends, FastAPI, HTTPException, Path, Request, Response, status
-from fastapi.exception_handlers import http_exception_handler
+from fastapi import FastAPI, HTTPException, Request, Response, status
 from fastapi.responses import RedirectResponse
-from mushroom_review.access import reader
+from mushroom_web.fingerprints import Fingerprint
+from mushroom_web.guard import guarded_app
 
 from mushroom_tasks.curation.report import FOLDER, PAGE, latest_path
-from mushroom_tasks.errors import StorageError
 from mushroom_tasks.settings import Settings, load_settings
 from mushroom_tasks.storage import Store
 
@@ -29,22 +26,18 @@ _KINDS = {
     "json": "application/json",
     "parquet": "application/vnd.apache.parquet",
 }
-_HEADERS = {
-    # The page names the one script that it runs, by its checksum; both policies have to allow what happens.
-    "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "SAMEORIGIN",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "private, max-age=3600",  # a report never changes: another one has another fingerprint
-}
-
-Fingerprint = Annotated[str, Path(pattern="^[0-9a-f]{16}$")]
+_POLICY = (
+    "default-src 'none'",
+    "img-src 'self' data:",
+    "style-src 'unsafe-inline'",
+    "script-src 'unsafe-inline'",  # the page itself names the one script that it runs, by its checksum
+    "sandbox allow-scripts allow-popups allow-popups-to-escape-sandbox",
+)
+_LASTING = {"Cache-Control": "private, max-age=3600"}  # a report never changes: another one has another fingerprint
 
 
 @cache
-def reports_app() -> FastAPI:
+def application() -> FastAPI:
     """Return the application of this process, with the settings in force."""
     return create_app(load_settings())
 
@@ -52,10 +45,7 @@ def reports_app() -> FastAPI:
 def create_app(settings: Settings) -> FastAPI:
     """Return an application that reads the store of these settings."""
     store = Store(settings.store)
-    # Without its own documentation pages: no dependency guards them.
-    app = FastAPI(
-        title="Mushroom reports", dependencies=[Depends(reader)], docs_url=None, redoc_url=None, openapi_url=None
-    )
+    app = guarded_app("Mushroom reports", _POLICY)
 
     @app.get("/of/{pruned}")
     def latest(pruned: Fingerprint, request: Request) -> Response:
@@ -76,20 +66,6 @@ def create_app(settings: Settings) -> FastAPI:
             data = store.read_bytes(f"{FOLDER}/{report}/{wanted}")
         except FileNotFoundError:
             raise HTTPException(status.HTTP_404_NOT_FOUND, "There is no such file in the store (any more).") from None
-        except (OSError, StorageError) as error:
-            raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, f"The store does not answer: {error}") from error
-        return Response(data, media_type=_KINDS[wanted.rpartition(".")[2]], headers=_HEADERS)
+        return Response(data, media_type=_KINDS[wanted.rpartition(".")[2]], headers=_LASTING)
 
-    app.add_exception_handler(HTTPException, _refused)
     return app
-
-
-async def _refused(request: Request, error: Exception) -> Response:
-    """Send who opens a page without a login to Airflow's; everything else gets the bare refusal."""
-    assert isinstance(error, HTTPException)
-    wanted = request.path_params
-    if error.status_code == status.HTTP_401_UNAUTHORIZED and wanted.get("name") in ("", PAGE):
-        mounted = request.scope["root_path"]
-        address = quote(f"{mounted}/{wanted['report']}/", safe="")
-        return RedirectResponse(f"{mounted.rpartition('/')[0]}/api/v2/auth/login?next={address}")
-    return await http_exception_handler(request, error)

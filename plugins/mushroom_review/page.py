@@ -11,6 +11,8 @@ from fastapi import APIRouter, HTTPException, Request, Response, status
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
 
+from mushroom_tasks.curation.report import PREFIX as REPORTS_PREFIX
+
 router = APIRouter()
 
 _FOLDER = Path(__file__).parent
@@ -20,7 +22,7 @@ _templates = Jinja2Templates(_FOLDER / "templates")
 @router.get("/", response_class=HTMLResponse)
 def page(request: Request) -> Response:
     """Return the page."""
-    return _templates.TemplateResponse(request, "page.html", {"version": _version()})
+    return _templates.TemplateResponse(request, "page.html", {"version": _version(), "reports": f"..{REPORTS_PREFIX}"})
 
 
 @router.get("/static/{version}/{name}", response_class=Response)

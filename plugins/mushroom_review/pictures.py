@@ -7,6 +7,7 @@ from typing import Literal
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, HTTPException, Request, Response, status
+from mushroom_web.fingerprints import Fingerprint
 from sqlalchemy import Engine
 
 from mushroom_review.records import Number
@@ -28,7 +29,7 @@ _THREADS = CapacityLimiter(4)
 
 @router.get("/pictures/{fingerprint}/{photo_id}/{size}.jpg", response_class=Response)
 async def picture(
-    fingerprint: str,
+    fingerprint: Fingerprint,
     photo_id: Number,
     size: Size,
     request: Request,

@@ -1,68 +1,39 @@
-"""What the page gets and sends, as JSON; names and texts as they are in the tables: the page shows them as text."""
+"""What the page gets and sends, as JSON, where it is not as `curation.review` has it.
+
+Names and texts are as they are in the tables: the page shows them as text.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated
 from uuid import UUID
 
+from mushroom_web.fingerprints import Fingerprint
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from mushroom_tasks.curation import reasons
 from mushroom_tasks.curation.dataset import attribution
-from mushroom_tasks.curation.review import Item, LogEntry
+from mushroom_tasks.curation.review import Item, LogEntry, ReviewSet
+from mushroom_tasks.manifests import QUALITY_ISSUES
 
 MAX_PHOTOS = 5_000  # in one request
-Verdict = Literal["keep", "prune", "wrong_species", "not_sure"]
 
 
-def _finding(code: str) -> str:
-    if code not in reasons.REASONS and code not in reasons.DOUBTS:
-        raise ValueError(f"a finding is one of {sorted({*reasons.REASONS, *reasons.DOUBTS})}")
-    return code
+def _one_of(codes: Collection[str]) -> AfterValidator:
+    def known(code: str) -> str:
+        if code not in codes:
+            raise ValueError(f"this has to be one of {sorted(codes)}")
+        return code
+
+    return AfterValidator(known)
 
 
-Finding = Annotated[str, AfterValidator(_finding)]  # a reason or a doubt
+Finding = Annotated[str, _one_of({**reasons.REASONS, **reasons.DOUBTS})]
+Issue = Annotated[str, _one_of(QUALITY_ISSUES)]
+Verdict = Annotated[str, _one_of(reasons.VERDICTS)]
 Number = Annotated[int, Field(ge=0, lt=1 << 53)]  # an id: what JavaScript and the tables hold
-
-
-class SetRecord(BaseModel):
-    """A review set; `conf` is what a run of dataset_build takes to make it again, null where none can."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    fingerprint: str
-    queued_at: datetime
-    origin: str
-    conf: dict[str, Any] | None
-    photos: int
-    pruned: int
-    doubtful: int
-    waiting: int
-    decided: int
-    reasons: dict[str, int]
-    doubts: dict[str, int]
-
-
-class SpeciesRecord(BaseModel):
-    """A species of a set."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    taxon_id: int
-    scientific_name: str
-    photos: int
-    pruned: int
-    doubtful: int
-    waiting: int
-    decided: int
-
-
-class SpeciesPageRecord(BaseModel):
-    """A page of species."""
-
-    species: list[SpeciesRecord]
-    next: int | None
 
 
 class Start(BaseModel):
@@ -74,12 +45,16 @@ class Start(BaseModel):
     kept: dict[str, str] = reasons.KEPT
     pruned: dict[str, str] = reasons.PRUNED
     doubts: dict[str, str] = reasons.DOUBTS
+    issues: dict[str, str] = QUALITY_ISSUES
     verdicts: dict[str, str] = reasons.VERDICTS
-    sets: list[SetRecord]
+    sets: list[ReviewSet]
 
 
 class ItemRecord(BaseModel):
-    """A photo of a set; `suggested_name` is the species it may show instead, where that is what is doubted."""
+    """A photo of a set, without what concerns the store alone, and with its credit as people read it.
+
+    `suggested_name` is the species it may show instead, where that is what is doubted.
+    """
 
     photo_id: int
     taxon_id: int
@@ -97,6 +72,7 @@ class ItemRecord(BaseModel):
     label_score: float | None
     suggested_name: str | None
     duplicate_of: int | None
+    quality_issue: str | None
     content: str  # changes when the picture does
     verdict: str | None
     decided_by: str | None
@@ -122,10 +98,10 @@ class ItemRecord(BaseModel):
 
 
 class ItemPageRecord(BaseModel):
-    """A page of photos."""
+    """A page of photos; `next_cursor` as in `review.ItemPage`."""
 
     items: list[ItemRecord]
-    next: int | None
+    next_cursor: int | None
 
 
 class Decision(BaseModel):
@@ -133,7 +109,7 @@ class Decision(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    fingerprint: str
+    fingerprint: Fingerprint
     verdict: Verdict
     photos: Annotated[list[tuple[Number, Number]], Field(min_length=1, max_length=MAX_PHOTOS)]
 
@@ -143,7 +119,7 @@ class Undo(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    fingerprint: str
+    fingerprint: Fingerprint
     batch: UUID
     shown: Annotated[list[Number], Field(max_length=MAX_PHOTOS)] = []
 
@@ -160,17 +136,17 @@ class Standing(BaseModel):
     decided_at: datetime | None
 
 
-class Outcome(BaseModel):
+class Receipt(BaseModel):
     """What was written: the batch and its photos, how the photos of the page stand now, and the set's progress."""
 
     batch: UUID
     photos: int
     items: list[Standing]
-    set: SetRecord
+    set: ReviewSet
 
 
 class LogRecord(BaseModel):
-    """One row of the log; `verdict` is null where an undo left none."""
+    """One row of the log, which is no dataclass but one of the tables'; `verdict` is null where an undo left none."""
 
     model_config = ConfigDict(from_attributes=True)
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from live_review import BUILD, CHOSEN, VIEWER, Review, await_dag, caused, finished, lacking
+from live_review import ADMIN, BUILD, CHOSEN, VIEWER, Review, await_dag, caused, finished, lacking, open_review
 
 from mushroom_tasks.local import stack
 from mushroom_tasks.sample.bucket import write_bucket
 from mushroom_tasks.settings import load_settings
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext
+    from playwright.sync_api import Browser, BrowserContext, FrameLocator, Page
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -29,7 +29,8 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="module")
+# For all modules here, and gone before other tests start services of their own.
+@pytest.fixture(scope="package")
 def review(chromium: str) -> Iterator[Review]:
     """All services up; the data of the sample loaded, and a data set built by Airflow."""
     # Not below pytest's own folder, which is closed to others: as root, PostgreSQL is another.
@@ -68,3 +69,37 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context.set_default_timeout(30_000)
     yield context
     context.close()
+
+
+class Watched:
+    """A page of Airflow that notes what it should not do: requests to elsewhere, errors, refused scripts."""
+
+    def __init__(self, page: Page, address: str) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        page.on("request", lambda request: self._request(request.url, address))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", lambda message: self._console(message.text))
+
+    def _request(self, url: str, address: str) -> None:
+        if not url.startswith((f"{address}/", "data:", "blob:")):
+            self.complaints.append(f"request to {url}")
+
+    def _console(self, text: str) -> None:
+        if "Content Security Policy" in text or "TrustedHTML" in text:
+            self.complaints.append(text)
+
+
+@pytest.fixture
+def page(context: BrowserContext, review: Review) -> Iterator[Page]:
+    context.add_cookies([{"name": "_token", "value": review.token(ADMIN), "url": review.address}])
+    page = context.new_page()
+    watched = Watched(page, review.address)
+    page.goto(review.address)
+    yield page
+    assert watched.complaints == []
+
+
+@pytest.fixture
+def frame(page: Page) -> FrameLocator:
+    return open_review(page)

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import httpx
 import pytest
@@ -18,12 +18,15 @@ from mushroom_tasks.settings import Settings
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, FrameLocator, Page
 
+
+ADMIN = "admin"
 BUILD = "dataset_build"
 VIEWER = "vera"
-# Small enough for a test, large enough for pruning to find something.
+# Small enough for a test, large enough for pruning to find something; the tenth that is least sharp counts as poor.
 CHOSEN = {
     "selection": {"species_count": 4, "photos_per_species": 30, "min_photos_per_species": 10},
     "download": {"shards": 1},
+    "quality": {"min_sharpness": 1.6},
 }
 _PATIENCE = 600.0  # seconds
 
@@ -53,12 +56,31 @@ class Review:
         cookies = {} if user is None else {"_token": self.token(user)}
         return httpx.Client(base_url=f"{self.address}/mushroom-review/", cookies=cookies, timeout=60)
 
+    def sets(self) -> list[dict[str, Any]]:
+        """The data sets on the page, the newest first."""
+        with self.client(ADMIN) as client:
+            return list(client.get("api/start").json()["sets"])
+
+    def items(self, **filters: str) -> list[dict[str, Any]]:
+        """Photos of the newest data set."""
+        address = f"api/sets/{self.sets()[0]['fingerprint']}/items"
+        with self.client(ADMIN) as client:
+            return list(client.get(address, params={"show": "all", "limit": 200, **filters}).json()["items"])
+
 
 def lacking(why: str) -> NoReturn:
     """Skip what needs a browser; fail where MUSHROOM_NEEDS_BROWSER says that there has to be one."""
     if os.environ.get("MUSHROOM_NEEDS_BROWSER"):
         pytest.fail(why, pytrace=False)
     pytest.skip(why, allow_module_level=True)
+
+
+def verdicts(review: Review) -> dict[int, str | None]:
+    return {item["photo_id"]: item["verdict"] for item in review.items()}
+
+
+def photo_at(frame: FrameLocator, index: int) -> int:
+    return int(str(frame.locator(".card").nth(index).get_attribute("data-key")).partition("-")[0])
 
 
 def sign_in(context: BrowserContext, review: Review, user: str) -> Page:

@@ -106,6 +106,9 @@ def test_publish__runs_without_an_approval_but_not_where_the_build_was_skipped(b
     assert approve.response_timeout > approve.execution_timeout
     assert approve.fail_on_reject is False
     assert approve.defaults == ["Reject"]
+    # What follows the refused publishing goes by its own rule: `withdraw` runs.
+    assert approve.downstream_task_ids == {"publish"}
+    assert approve.ignore_downstream_trigger_rules is False
 
 
 def test_gpu_tasks__take_the_pool_and_the_queue(bag: Any) -> None:

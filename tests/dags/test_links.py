@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
-PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 REPORT, PRUNED = "0123456789abcdef", "fedcba9876543210"
 
 
@@ -50,13 +50,12 @@ def test_links__of_a_task_that_failed_are_empty(links: Any, returned: dict[str, 
 
 
 @pytest.fixture
-def reports(airflow_environment: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def reports(airflow_environment: None, tmp_path: Path) -> Any:
     """The application on a store with one report, for a user who may read, or for nobody."""
-    monkeypatch.syspath_prepend(str(PLUGINS))
     from fastapi import FastAPI
     from fastapi.testclient import TestClient
     from mushroom_reports.app import create_app
-    from mushroom_review.access import reader
+    from mushroom_web.access import reader
 
     from mushroom_tasks.settings import load_settings
     from mushroom_tasks.storage import Store
@@ -89,9 +88,7 @@ def test_reports__show_the_page_and_what_lies_beside_it(reports: Any) -> None:
 
 def test_reports__the_review_page_leads_to_the_one_made_last_of_its_set(reports: Any) -> None:
     client = reports("ann")
-    script = (PLUGINS / "mushroom_review" / "static" / "main.js").read_text(encoding="utf-8")
 
-    assert "`../mushroom-reports/of/${set.fingerprint}`" in script
     assert client.get(f"/of/{PRUNED}").headers["location"] == f"/airflow/mushroom-reports/{REPORT}/"
     assert client.get(f"/of/{REPORT}").status_code == 404
     assert reports(None).get(f"/of/{PRUNED}").status_code == 401
@@ -111,15 +108,28 @@ def test_reports__lead_nowhere_else(reports: Any, path: str) -> None:
     assert reports("ann").get(path).status_code in (404, 422)
 
 
-def test_reports__show_nothing_to_nobody(reports: Any) -> None:
+@pytest.mark.parametrize(
+    "path", [f"/{REPORT}/", f"/{REPORT}/report.html", f"/{REPORT}/sheets/amanita-1.png", f"/of/{PRUNED}"]
+)
+def test_reports__show_nothing_to_nobody(reports: Any, path: str) -> None:
+    """Who opens one in a browser is sent to sign in, and back."""
     client = reports(None)
-    page, sheet = client.get(f"/{REPORT}/"), client.get(f"/{REPORT}/sheets/amanita-1.png")
+    answer, opened = client.get(path), client.get(path, headers={"Accept": "text/html,*/*;q=0.8"})
 
-    assert page.status_code == 307
-    login, _, wanted = page.headers["location"].partition("?next=")
+    assert (answer.status_code, answer.json()) == (401, {"detail": "Not authenticated"})
+    assert opened.status_code == 307
+    login, _, wanted = opened.headers["location"].partition("?next=")
     assert login == "/airflow/api/v2/auth/login"
-    assert wanted == f"%2Fairflow%2Fmushroom-reports%2F{REPORT}%2F"
-    assert sheet.status_code == 401
+    assert unquote(wanted) == f"/airflow/mushroom-reports{path}"
+
+
+def test_reports__cannot_act_as_who_reads_them(reports: Any) -> None:
+    """Whatever a page in the store holds, it runs without an origin: Airflow's login is not sent along."""
+    policy = reports("ann").get(f"/{REPORT}/").headers["content-security-policy"]
+    (sandbox,) = [part.split() for part in policy.split("; ") if part.startswith("sandbox")]
+
+    assert "allow-scripts" in sandbox
+    assert not {"allow-same-origin", "allow-forms", "allow-top-navigation", "allow-modals"} & set(sandbox)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -141,9 +151,9 @@ def test_links__of_a_task_are_kept_with_the_dag(links: Any) -> None:
     assert kept.get_task("report").extra_links == ["Report", "Report in MLflow"]
 
 
-def test_prefix__is_the_one_that_the_plugin_answers(links: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(PLUGINS))
-    import mushroom_links
+def test_prefix__is_the_one_that_the_plugin_answers(airflow_environment: None) -> None:
+    import mushroom_plugin
 
-    (app,) = mushroom_links.MushroomLinks.fastapi_apps
-    assert app["url_prefix"] == links.REPORTS_PREFIX
+    from mushroom_tasks.curation.report import PREFIX
+
+    assert PREFIX in {app["url_prefix"] for app in mushroom_plugin.MushroomPlugin.fastapi_apps}

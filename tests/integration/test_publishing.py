@@ -11,8 +11,9 @@ from mushroom_tasks.curation.dataset.publish import list_datasets
 from mushroom_tasks.manifests import PRUNED, write_manifest
 from mushroom_tasks.settings import Settings, load_settings
 from mushroom_tasks.stages.artifacts import latest_marked, mark_latest, newest_dataset, tracked_path
+from mushroom_tasks.stages.choices import choices
 from mushroom_tasks.stages.pruning import pruned_key
-from mushroom_tasks.stages.publishing import INATURALIST, choices, plan_dataset
+from mushroom_tasks.stages.publishing import INATURALIST, plan_dataset
 from mushroom_tasks.stages.results import SelectionResult
 from mushroom_tasks.storage import Store
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from inputs.retouching import blurred, cropped, dimmed, recompressed, resized
 from numpy.typing import NDArray
-from pictures import blurred, cropped, dimmed, recompressed, resized
 from PIL import Image, ImageOps
 
 from mushroom_tasks import imaging

@@ -113,9 +113,10 @@ def test_report__is_in_the_data_sets_run(settings: Settings, made: ReportResult)
     assert run.data.tags["mushroom.key"] == PRUNED  # publish goes on in it
     assert run.data.params["pruning.min_samples"] == str(settings.pruning.min_samples)
     assert run.data.metrics["pruning/pruned"] == 7
-    assert {"report/report.html", "report/map.png", "report/k_distances.png"} <= artifacts(settings, "report")
-    assert len(artifacts(settings, "report/sheets")) == made.sheets
-    assert json.loads(run.data.tags["mlflow.loggedArtifacts"]) == [{"path": "report/classes.json", "type": "table"}]
+    folder = f"report/{made.fingerprint}"
+    assert {f"{folder}/{name}" for name in ("report.html", "map.png", "k_distances.png")} <= artifacts(settings, folder)
+    assert len(artifacts(settings, f"{folder}/sheets")) == made.sheets
+    assert json.loads(run.data.tags["mlflow.loggedArtifacts"]) == [{"path": f"{folder}/classes.json", "type": "table"}]
 
 
 def test_report__its_table_is_one_that_mlflow_reads(
@@ -126,7 +127,7 @@ def test_report__its_table_is_one_that_mlflow_reads(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", embedded.url(settings.home, "mlflow"))
     client = MlflowClient()
     (run,) = runs(settings)
-    table = client.load_table(run.info.experiment_id, "report/classes.json", [run.info.run_id])
+    table = client.load_table(run.info.experiment_id, f"report/{made.fingerprint}/classes.json", [run.info.run_id])
 
     assert sorted(table["photos"]) == [3, 20, 40]
 
@@ -161,6 +162,10 @@ def test_report__without_photos_has_no_picture_of_any(settings: Settings, made: 
     assert result.sheets == 0
     assert "<img" not in html
     assert "map_photos.jpg" not in Store(settings.store).list(f"reports/{result.fingerprint}")
+    # In MLflow both are whole, and neither has a sheet of the other.
+    assert artifacts(settings, f"report/{result.fingerprint}/sheets") == set()
+    assert len(artifacts(settings, f"report/{made.fingerprint}/sheets")) == made.sheets
+    assert len(runs(settings)) == 1
 
 
 def test_report__of_a_manifest_that_is_not_there_says_so(settings: Settings) -> None:

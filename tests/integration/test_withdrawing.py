@@ -16,7 +16,8 @@ from mushroom_tasks.curation.dataset.publish import publish
 from mushroom_tasks.inat.refresh.history import withdrawn
 from mushroom_tasks.photos.store import photo_path
 from mushroom_tasks.settings import Settings, load_settings
-from mushroom_tasks.stages.publishing import INATURALIST, choices
+from mushroom_tasks.stages.choices import choices
+from mushroom_tasks.stages.publishing import INATURALIST
 from mushroom_tasks.storage import Store
 
 

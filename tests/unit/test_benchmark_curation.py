@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
-
-# Benchmarks are scripts, which import what lies beside them.
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
-
 from accuracy import accuracy
+from curation import whole_stage
+from detectors import dbscan_at_knees
 from inputs.contamination import contaminated
 from inputs.labelled_bucket import LabelledPhotos, find_bucket
-from judging import Found, best_threshold, f1, judge
+from numpy.typing import NDArray
 from rankings import joins, label_errors
+from scoring import Found, best_threshold, by_kind, f1, quality_of
 
 SPECIES = ("alba", "badia", "cervina", "deliciosa")
 
@@ -44,12 +41,12 @@ def rows(data: LabelledPhotos, kind: str) -> NDArray[np.bool_]:
     return np.char.startswith(data.kinds, kind)
 
 
-def test_judge__counts_each_kind_apart() -> None:
+def test_quality_of__counts_each_kind_apart() -> None:
     data = photos()
     flagged = rows(data, "junk").copy()
     flagged[np.flatnonzero(rows(data, "clump"))[:4]] = True  # most of the series
     flagged[np.flatnonzero(data.is_clean & (data.labels == "cervina"))[:10]] = True
-    found = judge(data, Found("some", flagged, flagged.astype(float)))
+    found = quality_of(data, Found("some", flagged, flagged.astype(float)))
     assert found.precision == pytest.approx(24 / 34)
     assert found.recall == pytest.approx(24 / 26)
     assert found.f1 == pytest.approx(2 * 24 / (34 + 26))
@@ -60,18 +57,47 @@ def test_judge__counts_each_kind_apart() -> None:
     assert found.worst == pytest.approx(10 / 40)
 
 
-def test_judge__half_of_a_series_is_not_found() -> None:
+def test_quality_of__half_of_a_series_is_not_found() -> None:
     data = photos()
     flagged = np.zeros(len(data.labels), bool)
     flagged[np.flatnonzero(rows(data, "clump"))[:3]] = True
-    assert judge(data, Found("some", flagged, flagged.astype(float))).clumps_found == 0
+    assert quality_of(data, Found("some", flagged, flagged.astype(float))).clumps_found == 0
 
 
-def test_judge__without_junk_only_what_is_spared_counts() -> None:
+def test_quality_of__without_junk_only_what_is_spared_counts() -> None:
     data = photos(scattered=0, series=0)
-    found = judge(data, Found("none", np.zeros(len(data.labels), bool), np.zeros(len(data.labels))))
+    found = quality_of(data, Found("none", np.zeros(len(data.labels), bool), np.zeros(len(data.labels))))
     assert np.isnan([found.precision, found.recall, found.f1, found.average_precision]).all()
     assert (found.clean, found.worst) == (0, 0)
+
+
+def test_by_kind__counts_no_other_kind_as_hit_or_mistake() -> None:
+    data = photos()
+    flagged = rows(data, "junk") | rows(data, "clump")
+    flagged[np.flatnonzero(rows(data, "junk"))[:5]] = False
+    flagged[np.flatnonzero(data.is_clean)[:5]] = True
+    found = by_kind(data, Found("some", flagged, flagged.astype(float)))
+    assert found["scattered"].precision == pytest.approx(15 / 20)
+    assert found["scattered"].recall == pytest.approx(15 / 20)
+    assert found["clumped"].precision == pytest.approx(6 / 11)
+    assert found["clumped"].average_precision == pytest.approx(6 / 11)
+    assert (found["mislabelled"].f1, found["mislabelled"].recall) == (0, 0)
+
+
+def test_dbscan_at_knees__takes_the_eps_of_each_class() -> None:
+    data = photos()
+    eps = dict.fromkeys(SPECIES, 2.0) | {"badia": 1e-9}
+    noise, others = dbscan_at_knees(data, eps)
+    assert noise.flagged[data.labels == "badia"].all()
+    assert not (noise.flagged | others.flagged)[data.labels != "badia"].any()
+
+
+def test_whole_stage__leaves_the_photos_to_the_ways_that_come_after() -> None:
+    data = photos()
+    data.embeddings.flags.writeable = False  # as those of a table are
+    found, kept = whole_stage(data)
+    assert kept.any()
+    assert not (found.flagged & kept).any()
 
 
 def test_best_threshold__is_the_best_of_all() -> None:

@@ -8,16 +8,12 @@ import json
 import sys
 from pathlib import Path
 
-import pytest
-from rich.console import Console
-
-# Benchmarks are scripts, which import what lies beside them.
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "benchmarks"))
-
 import measured
 import peers
+import pytest
 import report
 from inputs import later, photos
+from rich.console import Console
 
 
 def test_report__ratio_is_what_the_target_speaks_of() -> None:

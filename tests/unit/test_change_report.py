@@ -48,7 +48,7 @@ def test_changes_page__shows_names_and_addresses_as_they_are() -> None:
     page = changes_page(LOAD, _changes((move,), moved=7), _species(1, scientific_name=EVIL), b"picture")
 
     assert "<img src=x" not in page
-    assert page.count("&lt;img src=x onerror=&quot;alert(1)&quot;&gt;") == 2
+    assert page.count("&lt;img src=x onerror=&#34;alert(1)&#34;&gt;") == 2
     assert "https://here/?a=1&amp;b=&lt;2&gt;" in page
     assert "→ no species" in page
 

@@ -13,6 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from mushroom_tasks.curation import duplicates
 from mushroom_tasks.curation.duplicates import NONE, Duplicates, find
 from mushroom_tasks.errors import CurationError
 from mushroom_tasks.perceptual_hash import distances, mirrored
@@ -294,6 +295,25 @@ def test_find__takes_many_photos_in_little_memory() -> None:
     np.testing.assert_array_equal(found.group[-copies:], ids[models])
     assert (found.group[:-copies] == ids[:-copies]).all()
     assert peak < 100e6
+
+
+def test_find__compares_so_many_photos_of_one_observer_by_their_bands_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = Photos()
+    models = [photos.add(number, taxon=number, observer=5) for number in range(1, 31)]
+    for model in models[:10]:
+        photos.like(model, 100 + model, FEW_BITS, 0.2, taxon=200 + model, observer=5, flipped=model % 2 == 0)
+    apart = photos.like(models[20], 300, 12, 0.2, taxon=300, observer=5)
+    within = photos.like(models[21], 301, 12, 0.2, taxon=photos.taxa[models[21]], observer=5)
+    count = len(photos.ids)
+    monkeypatch.setattr(duplicates, "_MANY", count)
+    few = photos.find()
+    monkeypatch.setattr(duplicates, "_MANY", count - 1)
+    many = photos.find()
+
+    for found in (few, many):
+        assert found.group[30:40].tolist() == [photos.ids[model] for model in models[:10]]
+        assert found.group[within] == photos.ids[models[21]]
+    assert (few.group[apart], many.group[apart]) == (photos.ids[models[20]], 300)
 
 
 def test_find__a_picture_that_is_there_a_thousand_times_is_one_group() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from mushroom_tasks.curation.labels.held_out import deal
+from mushroom_tasks.curation.labels.folds import FoldedPhotos, assign_folds
 from mushroom_tasks.curation.labels.suspects import Suspects, find_suspects
 from mushroom_tasks.errors import CurationError
 from mushroom_tasks.settings import LabelSettings
@@ -126,6 +126,37 @@ def test_find_suspects__knows_nothing_of_a_species_that_one_person_photographed(
     assert np.isfinite(found.label_score[~alone]).all()
 
 
+def test_find_suspects__believes_the_few_others_where_one_person_photographed_nearly_all_of_a_species() -> None:
+    photos = forest().add("young", 400, [500], label="deserta", group="one")
+    photos.add("old", 400, [500], label="deserta", group="one")
+    photos.add("young", 6, [400, 600], label="deserta").add("old", 6, [450, 451, 650], label="deserta")
+    found = photos.suspects()
+    assert not found.is_suspected[photos.group("one")].any()
+    assert np.quantile(found.label_score[photos.group("one")], 0.01) > 0.9
+
+
+def test_references__are_by_as_many_observers_as_there_are() -> None:
+    photos = forest().add("deserta", 900, [500]).add("deserta", 40, [501]).add("deserta", 6, [1, 502, 503])
+    _, species = np.unique(photos.labels, return_inverse=True)
+    _, features, observers = photos.arrays()
+    fitted = np.arange(len(species)) % 7 > 0
+    references = FoldedPhotos(features, species, observers, fitted, folds=8).references(60)
+
+    assert fitted[references].all()
+    assert len(set(references)) == len(references)
+    assert (np.diff(species[references]) >= 0).all()
+    of_deserta = references[species[references] == species[-1]]
+    assert len(of_deserta) == 60
+    given, there = (
+        np.bincount(observers[rows], minlength=504)
+        for rows in (of_deserta, np.flatnonzero(fitted & (species == species[-1])))
+    )
+    assert (given[[1, 502, 503]] == there[[1, 502, 503]]).all()
+    assert abs(given[500] - given[501]) <= 1
+    others = fitted & (species != species[-1])
+    assert sorted(references[species[references] != species[-1]]) == np.flatnonzero(others).tolist()
+
+
 @pytest.mark.parametrize("case", ["one species", "one observer", "all excluded"])
 def test_find_suspects__suspects_nobody_where_there_is_nobody_to_ask(case: str) -> None:
     photos = Photos().add("alba", 20, [1, 2, 3]) if case == "one species" else forest()
@@ -194,8 +225,8 @@ def test_find_suspects__refuses_shapes_that_do_not_fit() -> None:
 
 
 @given(arrays(np.int64, st.integers(1, 200), elements=st.integers(0, 30)), st.integers(2, 10))
-def test_deal__keeps_observers_whole_and_folds_even(observers: NDArray[np.int64], folds: int) -> None:
-    fold = deal(observers, folds)
+def test_assign_folds__keeps_observers_whole_and_folds_even(observers: NDArray[np.int64], folds: int) -> None:
+    fold = assign_folds(observers, folds)
     assert all(len(set(fold[observers == name])) == 1 for name in observers)
     sizes = np.bincount(fold)
     assert len(sizes) == min(folds, len(set(observers)))

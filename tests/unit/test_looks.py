@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from pictures import plain, recompressed, scenery
+from inputs.retouching import recompressed
+from pictures import plain, scenery
 
 from mushroom_tasks.errors import CurationError
 from mushroom_tasks.perceptual_hash import distances

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mushroom_tasks.curation.pruning.mixture import BORDER, Mixture, fit, one_hump
+from mushroom_tasks.curation.pruning.mixture import BORDER, Mixture, fit, unimodal
 
 
 def scores(typical: int, junk: int, distance: float = 7.0, seed: int = 0) -> np.ndarray:
@@ -17,7 +17,7 @@ def scores(typical: int, junk: int, distance: float = 7.0, seed: int = 0) -> np.
 
 def settled(values: np.ndarray) -> Mixture:
     mixture = fit(values)
-    return mixture if mixture.is_separated else one_hump(values)
+    return mixture if mixture.is_separated else unimodal(values)
 
 
 @pytest.mark.parametrize("junk", [20, 60, 150, 430, 700])
@@ -41,9 +41,9 @@ def test_fit__sees_no_two_populations_in_one(seed: int) -> None:
     assert np.mean(settled(values).probability(values) > BORDER) <= 0.005
 
 
-def test_one_hump__single_photos_far_outside_stand_out() -> None:
+def test_unimodal__single_photos_far_outside_stand_out() -> None:
     values = np.append(scores(1000, 0), [30.0, 40.0])
-    assert (one_hump(values).probability(values)[-2:] > BORDER).all()
+    assert (unimodal(values).probability(values)[-2:] > BORDER).all()
 
 
 def test_fit__takes_equal_scores() -> None:
@@ -57,9 +57,9 @@ def test_fit__takes_more_scores_than_it_looks_at() -> None:
     assert mixture.junk == pytest.approx(7, abs=0.1)
 
 
-def test_one_hump__rare_is_one_in_a_hundred() -> None:
+def test_unimodal__rare_is_one_in_a_hundred() -> None:
     values = scores(50_000, 0)
-    assert np.mean(values > one_hump(values).rare) == pytest.approx(0.01, abs=0.002)
+    assert np.mean(values > unimodal(values).rare) == pytest.approx(0.01, abs=0.002)
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=60))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mushroom_tasks.curation.pruning.neighbours import UNRELATED, distances, persons, support_distances, unit
+from mushroom_tasks.curation.features import unit
+from mushroom_tasks.curation.pruning.neighbours import UNRELATED, distances, k_distances, persons
 
 
 def test_distances__agree_with_the_definition() -> None:
@@ -16,9 +17,9 @@ def test_distances__agree_with_the_definition() -> None:
     assert np.allclose(near, expected, atol=1e-3)
 
 
-def test_unit__keeps_directions() -> None:
-    features = unit(np.array([[3.0, 4.0], [0.0, 1e-20]]))
-    assert np.allclose(features, [[0.6, 0.8], [0, 1]])
+def test_unit__keeps_directions_and_takes_features_without_any() -> None:
+    features = unit(np.array([[3.0, 4.0], [0.0, 1e-20], [0.0, 0.0]]))
+    assert np.allclose(features, [[0.6, 0.8], [0, 1], [0, 0]])
     assert features.dtype == np.float32
 
 
@@ -40,21 +41,21 @@ NEAR = np.array([[0, 0.5, 0.6, 1.0], [0.5, 0, 0.3, 0.9], [0.6, 0.3, 0, 0.8], [1.
 
 
 @pytest.mark.parametrize(("others", "expected"), [(1, [0.5, 0.5, 0.6, 0.8]), (2, [1.0, 0.9, 0.8, 1.0])])
-def test_support_distances__reach_to_other_people(others: int, expected: list[float]) -> None:
+def test_k_distances__reach_to_other_people(others: int, expected: list[float]) -> None:
     people = np.array([0, 1, 1, 2])
-    assert np.allclose(support_distances(NEAR, people, people, others=others, twin=0.0), expected)
+    assert np.allclose(k_distances(NEAR, people, people, others=others, twin=0.0), expected)
 
 
-def test_support_distances__too_few_people_are_no_support() -> None:
+def test_k_distances__too_few_people_are_no_support() -> None:
     people = np.array([0, 1, 1, 2])
-    assert (support_distances(NEAR, people, people, others=3, twin=0.0) == UNRELATED).all()
+    assert (k_distances(NEAR, people, people, others=3, twin=0.0) == UNRELATED).all()
 
 
-def test_support_distances__the_same_picture_again_vouches_for_nothing() -> None:
+def test_k_distances__the_same_picture_again_vouches_for_nothing() -> None:
     people = np.arange(4)
-    assert np.allclose(support_distances(NEAR, people, people, others=1, twin=0.4), [0.5, 0.5, 0.6, 0.8])
+    assert np.allclose(k_distances(NEAR, people, people, others=1, twin=0.4), [0.5, 0.5, 0.6, 0.8])
 
 
-def test_support_distances__strangers_are_compared_with_everybody() -> None:
-    reach = support_distances(NEAR[:2], np.array([-1, -1]), np.arange(4), others=1, twin=0.01)
+def test_k_distances__strangers_are_compared_with_everybody() -> None:
+    reach = k_distances(NEAR[:2], np.array([-1, -1]), np.arange(4), others=1, twin=0.01)
     assert np.allclose(reach, [0.5, 0.3])

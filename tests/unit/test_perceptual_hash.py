@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from inputs.retouching import cropped, recompressed, resized
 from numpy.typing import NDArray
-from pictures import cropped, plain, recompressed, resized, scenery
+from pictures import plain, scenery
 from PIL import Image, ImageEnhance, ImageOps
 
 from mushroom_tasks.perceptual_hash import BITS, distances, mirrored, perceptual_hash

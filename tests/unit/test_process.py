@@ -149,8 +149,11 @@ def test_stop__is_silent_where_nothing_runs(process: Process) -> None:
     assert process.find() is None
 
 
-def test_stop__leaves_a_program_that_got_the_same_pid(process: Process, tmp_path: Path) -> None:
-    with subprocess.Popen(SLEEP, start_new_session=True) as foreign:
+@pytest.mark.parametrize("environment", [None, {}], ids=["as usual", "not to be seen, as at its first step"])
+def test_stop__leaves_a_program_that_got_the_same_pid(
+    process: Process, tmp_path: Path, environment: dict[str, str] | None
+) -> None:
+    with subprocess.Popen(SLEEP, start_new_session=True, env=environment) as foreign:
         record = {"pid": foreign.pid, "created": psutil.Process(foreign.pid).create_time() - 60, "configuration": ""}
         _pid_file(tmp_path).parent.mkdir()
         _pid_file(tmp_path).write_text(json.dumps(record))

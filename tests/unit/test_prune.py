@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sklearn.cluster import DBSCAN
 
 from mushroom_tasks.curation import reasons
+from mushroom_tasks.curation.features import unit
 from mushroom_tasks.curation.pruning.findings import outlier_score
-from mushroom_tasks.curation.pruning.neighbours import unit
 from mushroom_tasks.curation.pruning.prune import Pruning, prune
 from mushroom_tasks.errors import CurationError
 from mushroom_tasks.settings import PruningSettings

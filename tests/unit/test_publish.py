@@ -297,6 +297,24 @@ def test_card__tells_what_people_decided_and_who(store: Store) -> None:
     assert "](http://evil" not in card
 
 
+def test_publish__tells_keeps_that_lost_to_another_photo_of_the_picture_from_what_people_pruned(store: Store) -> None:
+    rows = [
+        pruned_photo(1, picture=1, is_outlier=True, doubt="two_labels"),
+        noise(2, picture=1, is_outlier=False, decision="keep", doubt="two_labels"),
+        noise(4, picture=1, decision="keep"),
+        pruned_photo(6, is_outlier=True, decision="prune"),
+        noise(8),
+    ]
+    published = publish_to(store, pruned_table(*rows), decided_by={"ann": 3})
+
+    assert published.pruned_by_reason == {"by_person": 1, "noise": 1, "same_picture": 2}
+    assert published.counts.pruned == sum(published.pruned_by_reason.values())
+    assert published.decisions == {"keep": 2, "prune": 1}
+    card = store.read_bytes(published.file("README.md")).decode()
+    assert r"| same\_picture | people kept another photo of the same picture | 2 |" in card.splitlines()
+    assert "No other photo is in doubt." in card  # what was under two labels is settled
+
+
 def test_card__says_so_where_nobody_looked(card: str) -> None:
     assert "## Photos that people looked at\n\nNone.\n\nNo other photo is in doubt." in card
 
@@ -306,6 +324,9 @@ def test_overview_png__shows_what_people_decided(store: Store) -> None:
     plain, by_people = pruned_table(*rows), pruned_table(rows[0] | {"decision": "keep"}, rows[1])
     assert overview_png(plain) != overview_png(by_people)
     assert overview_png(pruned_table(rows[0] | {"decision": "not_sure"}, rows[1])) == overview_png(plain)
+    # What goes because another photo of its picture was kept is left out by people too.
+    lost, refused = ({"is_outlier": True, "decision": decision} for decision in (None, "prune"))
+    assert overview_png(pruned_table(rows[0] | lost, rows[1])) == overview_png(pruned_table(rows[0] | refused, rows[1]))
 
 
 def test_card__gives_no_advice_on_consumption(card: str) -> None:

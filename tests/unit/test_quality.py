@@ -8,11 +8,13 @@ import time
 
 import numpy as np
 import pytest
-from pictures import blurred, cropped, dimmed, in_focus, plain, recompressed, resized, scenery
+from inputs.retouching import blurred, cropped, dimmed, recompressed, resized
+from pictures import in_focus, plain, scenery
 from PIL import Image, ImageDraw
 
 from mushroom_tasks import imaging
-from mushroom_tasks.photos.quality import ISSUES, SIDE, Quality, grey, issue, measure
+from mushroom_tasks.manifests import QUALITY_ISSUES
+from mushroom_tasks.photos.quality import SIDE, Quality, grey, issue, measure
 from mushroom_tasks.settings import QualitySettings
 
 LIMITS = QualitySettings()
@@ -145,7 +147,7 @@ def test_measure__takes_any_size(size: tuple[int, int]) -> None:
 )
 def test_issue__names_what_is_wrong(picture: Image.Image, expected: str) -> None:
     assert issue_of(picture) == expected
-    assert expected in ISSUES
+    assert expected in QUALITY_ISSUES
 
 
 SUBJECT = scenery(7)

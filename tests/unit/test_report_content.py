@@ -10,7 +10,7 @@ from mushroom_tasks.curation.report import choosing
 from mushroom_tasks.curation.report.class_table import CLASS_RESULTS, class_table, split_json, summary
 from mushroom_tasks.curation.report.content import Curve, ReportContent, read_content
 from mushroom_tasks.curation.report.facts import Facts
-from mushroom_tasks.curation.report.verdicts import verdict_of
+from mushroom_tasks.curation.report.outcomes import outcome_of
 from mushroom_tasks.errors import CurationError
 
 CURVES = {FLY_AGARIC: Curve((0.1, 0.2, 0.9), 0.5, 40), PENNY_BUN: Curve((0.1, 0.3), 0.6, 20)}
@@ -31,11 +31,12 @@ def test_read__counts_what_became_of_every_photo(content: ReportContent) -> None
     )
 
     assert (content.photos, content.pruned, content.suspected, content.twinned) == (63, 7, 2, 1)
-    assert (fly_agaric.photos, fly_agaric.pruned, fly_agaric.doubtful, fly_agaric.decided) == (40, 6, 4, 0)
-    assert (penny_bun.pruned, penny_bun.decided) == (1, 2)
+    assert (fly_agaric.photos, fly_agaric.pruned, fly_agaric.doubtful) == (40, 6, 4)
+    assert (penny_bun.pruned, penny_bun.doubtful, penny_bun.notable) == (1, 1, 2)
     assert rare.curve is None
     assert sum(sum(each.pruned_for.values()) for each in content.classes) == content.pruned
-    assert content.decisions == {"keep": 1, "prune": 1}
+    assert content.poor_for == fly_agaric.poor_for == {"dark": 1}
+    assert penny_bun.poor_for == {}
 
 
 def test_facts__refuses_a_manifest_without_rows() -> None:
@@ -126,6 +127,7 @@ def test_table__has_a_row_per_class_and_fits_its_schema(content: ReportContent) 
 
     assert made.schema == CLASS_RESULTS
     assert made["pruned"].to_pylist() == [each.pruned for each in content.classes]
+    assert made["poor_dark"].to_pylist() == [each.poor_for.get("dark", 0) for each in content.classes]
     assert '"columns": ["taxon_id", "scientific_name"' in split_json(made)
 
 
@@ -135,35 +137,37 @@ def test_summary__has_the_numbers_of_the_whole(content: ReportContent) -> None:
     assert metrics["pruning/photos"] == 63
     assert metrics["pruning/pruned_share"] == pytest.approx(7 / 63)
     assert metrics["pruning/pruned_noise"] == 2
+    assert metrics["pruning/poor_dark"] == 1
     assert metrics["pruning/doubt_suspected_label"] == 2
     assert (metrics["pruning/eps_min"], metrics["pruning/eps_max"]) == (0.5, 0.6)
 
 
 @pytest.mark.parametrize(
-    ("photo_id", "kind", "words"),
+    ("photo_id", "kind", "words", "sentence"),
     [
-        (100, "kept", "typical"),
-        (101, "pruned", "noise"),
-        (110, "doubt", "suspected label"),
-        (112, "doubt", "held back"),
-        (201, "pruned", "prune (a person)"),
-        (202, "kept", "keep (a person)"),
+        (100, "kept", "typical", "like most photos of its species"),
+        (101, "pruned", "noise", "like no group of photos of its species"),
+        (105, "pruned", "poor quality: dark", "the photo is too dark even where it is brightest"),
+        (110, "doubt", "suspected label", "looks more like another species of the data set"),
+        (112, "doubt", "held back", "stands out, but so much of its species does that people should decide"),
+        (201, "pruned", "two labels", "the same picture is there under another species as well"),
     ],
 )
-def test_verdict__a_person_stands_above_a_doubt_and_a_doubt_above_a_reason(
-    content: ReportContent, photo_id: int, kind: str, words: str
+def test_outcome__a_doubt_about_a_photo_that_is_kept_stands_above_its_reason(
+    content: ReportContent, photo_id: int, kind: str, words: str, sentence: str
 ) -> None:
-    verdict = verdict_of(content.facts, int(np.flatnonzero(content.facts.photo_id == photo_id)[0]))
-    assert (verdict.kind, verdict.words) == (kind, words)
-    assert verdict.sentence
+    outcome = outcome_of(content.facts, int(np.flatnonzero(content.facts.photo_id == photo_id)[0]))
+    assert (outcome.kind, outcome.words) == (kind, words)
+    assert outcome.sentence.startswith(sentence)
 
 
 def test_reasons__are_counted_by_what_became_of_the_photo(content: ReportContent) -> None:
-    """A photo that a person left out was kept by the rules, and the other way round."""
+    """A photo that is held back stands out and stays: it is counted among the doubts alone."""
     penny_bun = next(each for each in content.classes if each.taxon_id == PENNY_BUN)
 
-    assert penny_bun.pruned_for == {"by_person": 1}
+    assert penny_bun.pruned_for == {"two_labels": 1}
     assert penny_bun.kept_as == {"typical": 18}
+    assert penny_bun.doubts == {"held_back": 1, "two_labels": 1}
 
 
 def test_across__joins_each_picture_with_its_like_under_another_species() -> None:

@@ -13,9 +13,9 @@ from report_rows import FLY_AGARIC, HOSTILE, PENNY_BUN, mixed
 
 from mushroom_tasks.curation.report.content import Curve, ReportContent, read_content
 from mushroom_tasks.curation.report.facts import Facts
+from mushroom_tasks.curation.report.outcomes import kinds
 from mushroom_tasks.curation.report.page import About, DrawnMap, page
 from mushroom_tasks.curation.report.plane import Plane
-from mushroom_tasks.curation.report.verdicts import kinds
 
 VOID = {"meta", "img", "input", "link", "br", "line", "polyline", "polygon", "circle", "path"}
 
@@ -105,6 +105,12 @@ def test_page__every_photo_has_a_text_and_a_credit(html: str, content: ReportCon
     assert all(image["alt"] for image in images)
     assert html.count('class="credit"') >= len(images)
     assert "CC BY-NC" in html
+
+
+def test_page__says_what_makes_a_poor_photo_poor(html: str) -> None:
+    assert "poor quality: dark" in html
+    assert "the photo is too dark even where it is brightest (1)" in html
+    assert "too blurred, dark, blank or small" not in html
 
 
 def test_page__links_lead_to_what_is_there(html: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from mushroom_tasks.errors import SettingsError
-from mushroom_tasks.settings import Settings, load_settings, nest
+from mushroom_tasks.settings import Settings, flat, load_settings, nest
 
 SECRET = "postgresql+psycopg2://somebody:hunter2@db.example/mushroom"
 
@@ -133,6 +133,7 @@ def test_nest__makes_flags_into_sections() -> None:
     nested = nest({"selection.seed": 2, "selection.species_count": 20, "source": "/data"})
     assert nested == {"selection": {"seed": 2, "species_count": 20}, "source": "/data"}
     assert load_settings(nested).selection.seed == 2
+    assert flat(nested) == {"selection.seed": 2, "selection.species_count": 20, "source": "/data"}
 
 
 def test_settings__describe_every_field() -> None:

@@ -10,38 +10,21 @@ in the HTML that is made of it.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mushroom_tasks.curation.counts import left_out_for, tally
 from mushroom_tasks.curation.dataset.attribution import INATURALIST_SITE, license_of, photographer, taxon_url
-from mushroom_tasks.curation.reasons import BY_PERSON, DOUBTS, HELD_BACK, PRUNED, VERDICTS
+from mushroom_tasks.curation.reasons import BY_PEOPLE, DOUBTS, PRUNED, SAME_PICTURE, VERDICTS
 from mushroom_tasks.escaping import escape_markdown
 from mushroom_tasks.identifiers import is_own
 from mushroom_tasks.manifests import SPLITS
 
 _PEOPLE_NAMED = 20
-_PRUNED = PRUNED | {BY_PERSON: "kept by the rules, pruned by people"}
-
-
-def tally(column: pa.ChunkedArray) -> dict[str, int]:
-    """Return how often each value of a column occurs, sorted by value."""
-    counts = {str(item["values"]): int(item["counts"]) for item in pc.value_counts(column).to_pylist()}
-    return dict(sorted(counts.items()))
-
-
-def pruned_by_reason(rows: pa.Table) -> dict[str, int]:
-    """Count the pruned photos by the rules' reason; `BY_PERSON` has those that the rules would have kept."""
-    pruned = rows.filter(rows["is_outlier"]).select(["reason", "doubt"]).to_pydict()
-    # What is held back stands out for a reason, and is kept unless somebody decides otherwise.
-    counts = Counter(
-        reason if reason in PRUNED and doubt != HELD_BACK else BY_PERSON
-        for reason, doubt in zip(pruned["reason"], pruned["doubt"], strict=True)
-    )
-    return dict(sorted(counts.items()))
+_LEFT_OUT = PRUNED | BY_PEOPLE
 
 
 def card_text(
@@ -146,7 +129,8 @@ def _splits(rows: pa.Table, source: _Source) -> str:
 
 def _pruning(rows: pa.Table) -> str:
     title = "## Pruned photos\n\n"
-    lines = [(escape_markdown(reason), _PRUNED[reason], count) for reason, count in pruned_by_reason(rows).items()]
+    counts = tally(left_out_for(rows).drop_null())
+    lines = [(escape_markdown(reason), _LEFT_OUT[reason], count) for reason, count in counts.items()]
     return title + (_table(("Reason", "Meaning", "Photos"), lines) if lines else "None.")
 
 
@@ -158,7 +142,8 @@ def _decisions(rows: pa.Table, decided_by: Mapping[str, int]) -> str:
         title += f"{_table(('Verdict', 'The photo', 'Photos'), lines)}\n\nDecided by {_named(decided_by)}.\n\n"
     else:
         title += "None.\n\n"
-    waiting = tally(rows.filter(pc.is_null(rows["decision"]))["doubt"].drop_null())
+    is_settled = pc.or_(pc.is_valid(rows["decision"]), pc.fill_null(pc.equal(left_out_for(rows), SAME_PICTURE), False))
+    waiting = tally(rows.filter(pc.invert(is_settled))["doubt"].drop_null())
     doubts = [(escape_markdown(doubt), DOUBTS[doubt], count) for doubt, count in waiting.items()]
     if not doubts:
         return title + "No other photo is in doubt."
@@ -199,8 +184,8 @@ def _photographers(rows: pa.Table) -> str:
 def _how(inputs: Mapping[str, Any], settings: Mapping[str, Any], source: _Source) -> str:
     return (
         "## How it was made\n\n"
-        f"{source.made}, looked at by a pretrained network, pruned species by species with DBSCAN on its features, and "
-        "put before people, whose decisions stand above the rules.\n\n"
+        f"{source.made}, looked at by a pretrained network, pruned species by species (people's "
+        "support and DBSCAN on its features), and put before people, whose decisions stand above the rules.\n\n"
         f"Inputs:\n\n{_json(inputs)}\n\nSettings:\n\n{_json(settings)}"
     )
 

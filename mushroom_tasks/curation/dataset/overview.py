@@ -13,7 +13,8 @@ import warnings
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mushroom_tasks.curation.reasons import OVERRULED
+from mushroom_tasks.curation.counts import left_out_for
+from mushroom_tasks.curation.reasons import BY_PEOPLE, OVERRULED
 
 _NAMED_SPECIES = 80  # more names than that cannot be read; the bars alone still show the long tail
 _ROW_INCHES = 0.2
@@ -30,7 +31,7 @@ _PARTS = (  # label, colour, whether pruned, whether by people
 def overview_png(rows: pa.Table) -> bytes:
     """Return a PNG with one stacked bar per species, most photos first.
 
-    `rows` has the columns `scientific_name`, `is_outlier` and `decision`. The bytes depend on the content alone.
+    `rows` has the columns of `manifests.PRUNED`. The bytes depend on the content alone.
     """
     # Without pyplot there is no global state, no display, and nothing to close.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -69,7 +70,10 @@ def overview_png(rows: pa.Table) -> bytes:
 def _counts(rows: pa.Table) -> dict[str, list[int]]:
     """Return the photos of each species in each of `_PARTS`, the species with the most photos first."""
     # Somebody who could not tell left the choice to the rules.
-    is_by_people = pc.fill_null(pc.is_in(rows["decision"], pa.array(sorted(OVERRULED))), False)
+    is_by_people = pc.or_(
+        pc.is_in(rows["decision"], pa.array(sorted(OVERRULED))),
+        pc.is_in(left_out_for(rows), pa.array(sorted(BY_PEOPLE))),
+    )
     grouped = (
         pa.table({"name": rows["scientific_name"], "pruned": rows["is_outlier"], "by_people": is_by_people})
         .group_by(["name", "pruned", "by_people"])

@@ -30,8 +30,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mushroom_tasks.curation.counts import left_out_for, tally
 from mushroom_tasks.curation.dataset.attribution import write_attribution
-from mushroom_tasks.curation.dataset.card import card_text, pruned_by_reason, tally
+from mushroom_tasks.curation.dataset.card import card_text
 from mushroom_tasks.curation.dataset.overview import overview_png
 from mushroom_tasks.errors import CurationError
 from mushroom_tasks.manifests import PRUNED, SPLITS, write_manifest
@@ -154,35 +155,37 @@ def publish(
         folder=store.address(folder),
         created=clock().astimezone(UTC).isoformat(timespec="seconds"),
         counts=_count(rows),
-        pruned_by_reason=pruned_by_reason(rows),
+        pruned_by_reason=tally(left_out_for(rows).drop_null()),
         failures=dict(sorted(failures.items())),
         decisions=tally(rows["decision"].drop_null()),
         decided_by=dict(sorted(decided_by.items())),
         inputs=dict(inputs),
         settings=dict(settings),
     )
-    write_manifest(store, published.file(MANIFEST), rows, PRUNED, fingerprint)
+    _write(store, published, rows, species)
+    counts = published.counts
+    logger.info("published %s: %d photos, %d pruned, %d species", folder, counts.photos, counts.pruned, counts.species)
+    return published
+
+
+def _write(store: Store, published: PublishedDataset, rows: pa.Table, species: Sequence[Mapping[str, Any]]) -> None:
+    write_manifest(store, published.file(MANIFEST), rows, PRUNED, published.fingerprint)
     with store.open_atomic(published.file(ATTRIBUTION), "w") as file:
         write_attribution(rows, file)
-    store.write_text(
-        published.file(CARD),
-        card_text(
-            rows,
-            fingerprint,
-            inputs=inputs,
-            settings=settings,
-            failures=published.failures,
-            decided_by=published.decided_by,
-        ),
+    card = card_text(
+        rows,
+        published.fingerprint,
+        inputs=published.inputs,
+        settings=published.settings,
+        failures=published.failures,
+        decided_by=published.decided_by,
     )
-    named = set(rows["scientific_name"].to_pylist())
+    store.write_text(published.file(CARD), card)
+    named = set(pc.unique(rows["scientific_name"]).to_pylist())
     store.write_json(published.file(SPECIES), [entry for entry in species if entry["scientific_name"] in named])
     store.write_bytes(published.file(OVERVIEW), overview_png(rows))
     # The folder's address is where the store is now; a store that is moved keeps its data sets.
     store.write_json(published.file(MARKER), published.model_dump(mode="json", exclude={"folder"}))
-    counts = published.counts
-    logger.info("published %s: %d photos, %d pruned, %d species", folder, counts.photos, counts.pruned, counts.species)
-    return published
 
 
 def find_dataset(store: Store, fingerprint: str) -> PublishedDataset:

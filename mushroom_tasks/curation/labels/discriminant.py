@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mushroom_tasks.curation.labels.held_out import LabelledPhotos
+from mushroom_tasks.curation.labels.folds import FoldedPhotos
 
 _LEAST_VARIANCE = 1e-9  # of a feature, where all photos of each species are the same
 
@@ -43,7 +43,7 @@ class Rule:
 class Discriminant:
     """Counts, sums and products of the features of all folds."""
 
-    def __init__(self, photos: LabelledPhotos) -> None:
+    def __init__(self, photos: FoldedPhotos) -> None:
         folds, species, width = len(photos.folds), photos.species_count, photos.width
         self._photos = photos
         self._counts = np.zeros((folds, species))

@@ -9,7 +9,8 @@ altogether is no more like one species than like another.
     (logits,) = near.logits(rows, [15.0])
 
 Cost: N * references * axes operations and one exponential per pair; the references are at most 200 of a species, so it
-grows with N alone where species are large.
+grows with N alone where species are large. They are by as many observers as there are: where one person took nearly all
+photos of a species, the few by others are what speaks about them.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from mushroom_tasks.curation.labels.held_out import LabelledPhotos
+from mushroom_tasks.curation.features import unit
+from mushroom_tasks.curation.labels.folds import FoldedPhotos
 
-_REFERENCES = 200  # photos of a species that others are held against
+_REFERENCES = 200  # photos of a species that others are held against; 2 or more, so that somebody else is among them
 _PAIRS = 1 << 22  # held at once: 16 MB, little enough to be used again for the next
 _LEAST = 1e-30  # float32 knows little below it
 
@@ -37,14 +39,12 @@ class Lookalikes:
         Orthonormal directions (F, A) that keep what tells photos apart.
     """
 
-    def __init__(self, photos: LabelledPhotos, axes: NDArray[np.float32]) -> None:
+    def __init__(self, photos: FoldedPhotos, axes: NDArray[np.float32]) -> None:
         self._photos = photos
         self._features = np.empty((len(photos.species), axes.shape[1]), np.float32)
         for rows in photos.blocks(np.arange(len(photos.species))):
-            features = photos.features(rows)
-            length = np.linalg.norm(features, axis=1, keepdims=True)
-            self._features[rows] = features @ axes / np.maximum(length, np.finfo(np.float32).tiny)
-        self._references = photos.spread(_REFERENCES)
+            self._features[rows] = unit(photos.features(rows)) @ axes
+        self._references = photos.references(_REFERENCES)
 
     def logits(self, rows: NDArray[np.intp], concentrations: Sequence[float]) -> list[NDArray[np.float32]]:
         """Return what photos by other observers say about rows, for each concentration; shape (rows, species).

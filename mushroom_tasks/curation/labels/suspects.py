@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from mushroom_tasks.curation.labels.calibration import brier, probabilities, temperature
 from mushroom_tasks.curation.labels.discriminant import Discriminant
-from mushroom_tasks.curation.labels.held_out import LabelledPhotos
+from mushroom_tasks.curation.labels.folds import FoldedPhotos
 from mushroom_tasks.curation.labels.lookalikes import Lookalikes
 from mushroom_tasks.errors import CurationError
 from mushroom_tasks.settings import LabelSettings
@@ -102,7 +102,7 @@ def find_suspects(
     )
     if len(names) < 2 or exclude.all():
         return found  # there is no other species, or nobody to ask
-    photos = LabelledPhotos(embeddings, species, observers, ~exclude, settings.folds)
+    photos = FoldedPhotos(embeddings, species, observers, ~exclude, settings.folds)
     for rows, logits in _Judges(photos).logits():
         _enter(found, names, rows, species[rows], logits, settings.min_odds)
     found.is_suspected[exclude] = False
@@ -137,7 +137,7 @@ class _Chosen:
 class _Judges:
     """Both judges with the settings under which the labels of a sample, held out, are met best."""
 
-    def __init__(self, photos: LabelledPhotos) -> None:
+    def __init__(self, photos: FoldedPhotos) -> None:
         self._photos = photos
         self._whole = Discriminant(photos)
         self._near = Lookalikes(photos, self._whole.axes(_AXES))

@@ -5,7 +5,7 @@ instead of photos: a photo is a core sample where enough other people's photos a
 are looks of the species, the main one first. What is left may form clusters of its own once photos of one observer
 count for each other: those are stray, a series by one person or a few.
 
-    clusters = find_clusters(near, reach, observers, eps=1.05, min_samples=4)
+    clusters = find_clusters(near, k_distance, observers, eps=1.05, min_samples=4)
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ class Clusters:
     ----------
     label : int64 (n,)
         0 is the main cluster, -1 no cluster.
-    looks
-        Clusters that enough people confirm: labels below this; the others are stray.
+    confirmed
+        How many clusters enough people confirm, looks of the species: labels below this; the others are stray.
     """
 
     label: NDArray[np.int64]
-    looks: int
+    confirmed: int
 
     @property
     def is_stray(self) -> NDArray[np.bool_]:
         """Which photos are in a stray cluster."""
-        return self.label >= max(self.looks, 1)
+        return self.label >= max(self.confirmed, 1)
 
     def stray(self) -> list[NDArray[np.intp]]:
         """Return the photos of each stray cluster."""
-        return [np.flatnonzero(self.label == label) for label in range(max(self.looks, 1), self.label.max() + 1)]
+        return [np.flatnonzero(self.label == label) for label in range(max(self.confirmed, 1), self.label.max() + 1)]
 
     def is_large(self, photos: NDArray[np.intp], observers: NDArray[np.int64]) -> bool:
         """Tell whether a stray cluster is half as large as the main one and of several observers."""
@@ -50,18 +50,18 @@ class Clusters:
 
 
 def find_clusters(
-    near: Distances, reach: NDArray[np.float32], observers: NDArray[np.int64], eps: float, min_samples: int
+    near: Distances, k_distance: NDArray[np.float32], observers: NDArray[np.int64], eps: float, min_samples: int
 ) -> Clusters:
-    """Return the clusters of a class by distances (n, n), support distances (n,) and observers (n,)."""
+    """Return the clusters of a class by distances (n, n), k-distances (n,) and observers (n,)."""
     label = np.full(len(near), -1, np.int64)
-    core = np.flatnonzero(reach <= eps)
+    core = np.flatnonzero(k_distance <= eps)
     label[core] = dbscan(near[np.ix_(core, core)], eps, 1)
     label = main_first(label, observers)
-    looks = int(label.max()) + 1
+    confirmed = int(label.max()) + 1
     rest = np.flatnonzero(label < 0)
     groups = dbscan(near[np.ix_(rest, rest)], eps, min_samples)
-    label[rest] = np.where(groups >= 0, groups + max(looks, 1), -1)
-    return Clusters(label, looks)
+    label[rest] = np.where(groups >= 0, groups + max(confirmed, 1), -1)
+    return Clusters(label, confirmed)
 
 
 def dbscan(near: Distances, eps: float, min_samples: int) -> NDArray[np.int64]:

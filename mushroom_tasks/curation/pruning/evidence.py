@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 
 from mushroom_tasks.curation.pruning.likeness import Likeness
 from mushroom_tasks.curation.pruning.members import Members
-from mushroom_tasks.curation.pruning.mixture import BORDER, Mixture, fit, one_hump
+from mushroom_tasks.curation.pruning.mixture import BORDER, Mixture, fit, logistic, unimodal
 from mushroom_tasks.curation.pruning.support import Levels, Support
 
 _ROUNDS = 12  # by then the same photos stand apart as in the round before, or two or three go to and fro
-_FIRST_QUANTILE = 0.4  # of the support distances that is the typical level while junk is among them
+_FIRST_QUANTILE = 0.4  # of the k-distances that is the typical level while junk is among them
 _SHARE_ROUNDS = 10
-_STEADYING = 10.0  # photos that what is not known of a few counts for
+_PRIOR = 10.0  # photos that what is not known of a few counts for
 _LEAST_SHARE = 1e-3  # of junk in a class
 _LEAST_DEPARTURE = 0.75  # of half of the junk: a group nearer than that to its class is a look of it
 _SMALLEST = 1e-6
@@ -68,21 +68,21 @@ class Evidence:
         of the whole data set, and found by expectation and maximisation again.
         """
         odds, of_class, overall = self.mixture.log_odds(score), self.members.of_class, self.mixture.share
-        probability = _logistic(odds)
+        probability = logistic(odds)
         if overall <= 0:
             return probability
         share = np.full(len(self.members.names), overall)
         for _ in range(_SHARE_ROUNDS):
-            probability = _logistic(odds + (_logit(share) - _logit(np.array(overall)))[of_class])
-            junk = np.bincount(of_class, probability, len(share)) + _STEADYING * overall
-            share = np.clip(junk / (self.members.sizes + _STEADYING), _LEAST_SHARE, 0.5)
+            probability = logistic(odds + (_logit(share) - _logit(np.array(overall)))[of_class])
+            junk = np.bincount(of_class, probability, len(share)) + _PRIOR * overall
+            share = np.clip(junk / (self.members.sizes + _PRIOR), _LEAST_SHARE, 0.5)
         return probability
 
     @property
     def eps(self) -> NDArray[np.float64]:
-        """The support distance, per class (K,), that one typical photo in a hundred exceeds."""
+        """The k-distance, per class (K,), that one typical photo in a hundred exceeds."""
         is_typical = self.mixture.probability(self.score) <= BORDER
-        return self.levels.eps(one_hump(self.departure[is_typical]).rare)
+        return self.levels.eps(unimodal(self.departure[is_typical]).rare)
 
 
 def weigh(members: Members, support: Support) -> Evidence:
@@ -104,7 +104,7 @@ def weigh(members: Members, support: Support) -> Evidence:
         return Evidence(departure, score, weights, mixture.lengthened(score), levels, members)
     levels = support.levels(np.ones(len(members.rows), np.bool_))
     departure = support.departure(levels)
-    return Evidence(departure, departure, (1.0, 0.0), one_hump(departure), levels, members)
+    return Evidence(departure, departure, (1.0, 0.0), unimodal(departure), levels, members)
 
 
 def _score(
@@ -146,7 +146,7 @@ def _discriminant(
     weights = np.maximum(direction, 0)
     if weights.sum() <= 0:
         return 0.5, 0.5
-    own = junk / (junk + _STEADYING)
+    own = junk / (junk + _PRIOR)
     first = own * float(weights[0] / weights.sum()) + (1 - own) * 0.5
     return first, 1 - first
 
@@ -154,8 +154,3 @@ def _discriminant(
 def _logit(share: NDArray[np.float64]) -> NDArray[np.float64]:
     logit: NDArray[np.float64] = np.log(share / (1 - share))
     return logit
-
-
-def _logistic(odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    probability: NDArray[np.float64] = 1 / (1 + np.exp(-odds))
-    return probability

@@ -33,36 +33,36 @@ class Findings:
         0 typical, 0.5 at the border, 1 surely junk.
     label : int32 (M,)
         Cluster within the class, 0 the main one, -1 none.
-    reach : float32 (M,)
-        Support distances.
+    k_distance : float32 (M,)
+        To the photo that makes a core sample, as `support` and plain DBSCAN count.
     is_core, is_stray, is_large : bool (M,)
         Core samples; members of stray clusters; those of stray clusters too large to be pruned unseen.
-    eps, looks : (K,)
-        Radius, and clusters that are looks of the species, per class.
+    eps, confirmed : (K,)
+        Radius, and how many clusters are looks of the species, per class.
     """
 
     score: NDArray[np.float32]
     label: NDArray[np.int32]
-    reach: NDArray[np.float32]
+    k_distance: NDArray[np.float32]
     is_core: NDArray[np.bool_]
     is_stray: NDArray[np.bool_]
     is_large: NDArray[np.bool_]
     eps: NDArray[np.float64]
-    looks: NDArray[np.int64]
+    confirmed: NDArray[np.int64]
 
     @classmethod
-    def none(cls, members: Members, reach: NDArray[np.float32], eps: NDArray[np.float64]) -> Findings:
+    def none(cls, members: Members, k_distance: NDArray[np.float32], eps: NDArray[np.float64]) -> Findings:
         """Return findings in which every photo is a typical core sample, to be filled in class by class."""
         count, classes = len(members.rows), len(members.names)
         return cls(
             score=np.zeros(count, np.float32),
             label=np.zeros(count, np.int32),
-            reach=reach,
+            k_distance=k_distance,
             is_core=np.ones(count, np.bool_),
             is_stray=np.zeros(count, np.bool_),
             is_large=np.zeros(count, np.bool_),
             eps=eps,
-            looks=np.ones(classes, np.int64),
+            confirmed=np.ones(classes, np.int64),
         )
 
 
@@ -74,15 +74,15 @@ def find_by_evidence(members: Members, settings: PruningSettings) -> Findings:
     score = evidence.score.copy()
     for index, part in members.each():
         features, people = members.features(part), members.people(part)
-        reach, eps = support.own[part], float(evidence.eps[index])
-        clusters = find_clusters(distances(features, features), reach, people, eps, settings.min_samples)
+        k_distance, eps = support.own[part], float(evidence.eps[index])
+        clusters = find_clusters(distances(features, features), k_distance, people, eps, settings.min_samples)
         for photos in clusters.stray():
             score[part.start + photos] = np.median(score[part.start + photos])
             findings.is_large[part.start + photos] = clusters.is_large(photos, people)
         findings.label[part] = clusters.label
-        findings.is_core[part] = reach <= eps
+        findings.is_core[part] = k_distance <= eps
         findings.is_stray[part] = clusters.is_stray
-        findings.looks[index] = clusters.looks
+        findings.confirmed[index] = clusters.confirmed
     findings.score[:] = evidence.probability(score)
     return findings
 
@@ -94,15 +94,15 @@ def find_by_fixed_eps(members: Members, eps: float, settings: PruningSettings) -
         features = members.features(part)
         near = distances(features, features)
         np.fill_diagonal(near, 0)
-        reach = np.partition(near, settings.min_samples - 1, axis=1)[:, settings.min_samples - 1]
+        k_distance = np.partition(near, settings.min_samples - 1, axis=1)[:, settings.min_samples - 1]
         label = main_first(dbscan(near, eps, settings.min_samples), members.people(part))
-        is_core = reach <= eps
+        is_core = k_distance <= eps
         # A border sample is within eps of a core sample, noise of none.
-        to_core = near[:, is_core].min(axis=1) if is_core.any() else reach
-        findings.score[part] = outlier_score(np.minimum(reach, to_core), eps)
-        findings.label[part], findings.reach[part] = label, reach
+        to_core = near[:, is_core].min(axis=1) if is_core.any() else k_distance
+        findings.score[part] = outlier_score(np.minimum(k_distance, to_core), eps)
+        findings.label[part], findings.k_distance[part] = label, k_distance
         findings.is_core[part] = label >= 0
-        findings.looks[index] = label.max() + 1
+        findings.confirmed[index] = label.max() + 1
     return findings
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mushroom_tasks.curation.pruning.members import Members
-from mushroom_tasks.curation.pruning.support import LEAST_GAP, steadied
+from mushroom_tasks.curation.pruning.support import LEAST_GAP, shrunk
 
 _LEAST = 1e-9  # weight of photos below which there is nothing to resemble
 
@@ -45,7 +45,7 @@ class Likeness:
             if not np.isfinite(length) or length < _LEAST:
                 return None
             along[part] = members.along(part, line / length)
-        typical = steadied(members, [members.quantile(along, part, is_typical) for _, part in members.each()])
+        typical = shrunk(members, [members.quantile(along, part, is_typical) for _, part in members.each()])
         gap = float(stands_apart @ along / stands_apart.sum()) - typical
         usual = float(np.median(gap))
         if usual <= 0:

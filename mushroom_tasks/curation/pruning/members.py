@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mushroom_tasks.curation.pruning.neighbours import unit
+from mushroom_tasks.curation.features import unit
 
 _LEAST_WANTED = 3  # photos that a quantile of a class needs
 
@@ -89,8 +89,8 @@ class Members:
 
     def along(self, part: slice, line: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return how far the features of some of the photos, at unit length, reach along a direction (F,)."""
-        reach: NDArray[np.float64] = self.embeddings[self.rows[part]] @ line.astype(np.float32) / self.lengths[part]
-        return reach
+        projection: NDArray[np.float64] = self.embeddings[self.rows[part]] @ line.astype(np.float32)
+        return projection / self.lengths[part]
 
     def quantile(self, values: NDArray[Any], part: slice, is_wanted: NDArray[np.bool_], quantile: float = 0.5) -> float:
         """Return a quantile of values (M,) over the photos of a class that are wanted; over all of it where few are."""

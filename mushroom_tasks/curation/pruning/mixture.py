@@ -11,7 +11,7 @@ Humps that overlap too much are no two populations. Then only single photos stan
 photo in a thousand reaches.
 
     mixture = fit(scores)
-    mixture = mixture if mixture.is_separated else one_hump(scores)
+    mixture = mixture if mixture.is_separated else unimodal(scores)
     mixture.probability(scores) > BORDER
 """
 
@@ -33,7 +33,7 @@ _HUNDREDTH = 2.3263  # a hundredth,
 _THOUSANDTH = 3.0902  # and a thousandth
 _TAIL = 4  # power that leaves the far tail
 _SHARPNESS = 4.0  # of the score's rise around the border where there is one hump
-_STEADYING = 10.0  # photos that the typical tail's width counts for in the width of the junk
+_PRIOR = 10.0  # photos that the typical tail's width counts for in the width of the junk
 _AT_MOST = 20_000  # scores that are fitted; more of them, evenly chosen, tell nothing new
 _LARGEST = 30.0  # log odds
 _LEAST_SEPARATION = 1.751  # a normal distribution has 4 in 100 beyond so many standard deviations
@@ -60,7 +60,7 @@ class Mixture:
 
     def probability(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the probability that a photo with such a score is junk; it never falls as the score rises."""
-        return 1 / (1 + np.exp(-self.log_odds(scores)))
+        return logistic(self.log_odds(scores))
 
     @property
     def rare(self) -> float:
@@ -114,6 +114,12 @@ class Mixture:
         return log
 
 
+def logistic(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the probabilities that log odds stand for."""
+    probability: NDArray[np.float64] = 1 / (1 + np.exp(-odds))
+    return probability
+
+
 def fit(scores: NDArray[Any]) -> Mixture:
     """Return the mixture of the scores (N,), at least one, whose humps lie furthest apart."""
     ordered = np.sort(np.asarray(scores, np.float64))
@@ -123,7 +129,7 @@ def fit(scores: NDArray[Any]) -> Mixture:
     return max(ends, key=lambda mixture: mixture.separation)
 
 
-def one_hump(scores: NDArray[np.float64]) -> Mixture:
+def unimodal(scores: NDArray[np.float64]) -> Mixture:
     """Return the population of typical photos whose scores (N,), at least one, these are."""
     return _typical(np.sort(scores), np.ones(len(scores)))
 
@@ -137,8 +143,8 @@ def _maximise(ordered: NDArray[np.float64], start: float) -> Mixture:
         if weight < 1:
             break
         mean = float(probability @ ordered) / weight
-        square = float(probability @ (ordered - mean) ** 2) + _STEADYING * mixture.right**2
-        spread = float(np.sqrt(square / (weight + _STEADYING)))
+        square = float(probability @ (ordered - mean) ** 2) + _PRIOR * mixture.right**2
+        spread = float(np.sqrt(square / (weight + _PRIOR)))
         share = min(weight / len(ordered), 0.5)
         mixture = Mixture(mixture.middle, mixture.left, mixture.right, mean, spread, share)
         probability = mixture.probability(ordered)

@@ -4,12 +4,10 @@ Distances are Euclidean between features of unit length: 0 for the same directio
 
     near = distances(features, features)
     people = persons(observers, least=8)
-    support_distances(near, people, people, others=3, twin=0.2)      # to the third nearest other person, per photo
+    k_distances(near, people, people, others=3, twin=0.2)      # to the third nearest other person, per photo
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +16,6 @@ UNRELATED = 3.0  # stands for "no neighbour": finite for scikit-learn, yet beyon
 _CROWD = 0.5  # share of a class beyond which one observer's photos must vouch for each other
 
 Distances = NDArray[np.float32]
-
-
-def unit(features: NDArray[Any]) -> NDArray[np.float32]:
-    """Return features (N, F), finite and none of them all zero, scaled to unit length as float32."""
-    wide = features.astype(np.float64)
-    scaled: NDArray[np.float32] = (wide / np.linalg.norm(wide, axis=1, keepdims=True)).astype(np.float32)
-    return scaled
 
 
 def distances(here: NDArray[np.float32], there: NDArray[np.float32]) -> Distances:
@@ -58,10 +49,10 @@ def persons(observers: NDArray[np.int64], least: int) -> NDArray[np.int64]:
     return np.unique(person, return_inverse=True)[1].astype(np.int64)
 
 
-def support_distances(
+def k_distances(
     near: Distances, here: NDArray[np.int64], there: NDArray[np.int64], *, others: int, twin: float
 ) -> NDArray[np.float32]:
-    """Return how far each of N photos has to reach for photos of `others` other people, shape (N,).
+    """Return the distance of each of N photos to the photos of `others` other people, shape (N,).
 
     Within eps exactly where the photo is a core sample of people. The same picture again vouches for nothing.
 
@@ -83,5 +74,5 @@ def support_distances(
     nearest = np.minimum.reduceat(counted, starts, axis=1)
     nearest[here[:, None] == people[starts][None, :]] = UNRELATED
     place = min(others, nearest.shape[1]) - 1
-    reach: NDArray[np.float32] = np.partition(nearest, place, axis=1)[:, place]
-    return np.minimum(reach, np.float32(UNRELATED))
+    k_distance: NDArray[np.float32] = np.partition(nearest, place, axis=1)[:, place]
+    return np.minimum(k_distance, np.float32(UNRELATED))

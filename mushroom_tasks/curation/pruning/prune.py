@@ -8,7 +8,7 @@ the more when it looks like what stands out in other species too. So:
    (min_samples - 1)th nearest other *person* of its class: a series by one observer, however dense, gives its members
    no support, and others only as much as one photo. It is placed between what is typical of the class and what photos
    of other species reach, so that a departure means the same in a uniform species and in a varied one. Both levels are
-   steadied by the whole data set.
+   drawn towards those of the whole data set.
 2. **Likeness** (`likeness`). A photo is compared with the photos of *other* classes that stand apart and with those
    that are typical there. A mushroom of the wrong species looks like the latter, a hand like the former.
 3. **Evidence** (`evidence`, `mixture`). Departure and likeness are added with the weights of a linear discriminant. The
@@ -18,7 +18,7 @@ the more when it looks like what stands out in other species too. So:
    in rounds until the same photos stand apart. Where no second hump is well separated and far from the classes, only
    single photos far outside are flagged, beyond what one in a thousand reaches by its departure.
 4. **Clusters** (`clusters`). DBSCAN* (core samples only) with people in place of photos. Its eps, per class, is the
-   support distance that one typical photo in a hundred exceeds. (The knee of a class's own k-distance curve, the
+   k-distance that one typical photo in a hundred exceeds. (The knee of a class's own k-distance curve, the
    usual advice, jumps with single photos in classes of this size.) A cluster of core samples apart from the main one
    is a second look: young, old, from below. What is left and clusters only among itself is stray: a series, which
    falls or stays as a whole, by its median score.
@@ -80,7 +80,7 @@ class ClassReport:
     held_back, near_border
         Photos that people should look at, by doubt.
     k_distances
-        The support distances in ascending order, evenly chosen where there are many: where the curve crosses `eps`,
+        The k-distances in ascending order, evenly chosen where there are many: where the curve crosses `eps`,
         core samples end.
     """
 
@@ -206,17 +206,17 @@ def _fill(result: Pruning, members: Members, findings: Findings, verdict: Verdic
     result.outlier_score[members.rows] = findings.score
     for index, part in members.each():
         pruned = verdict.reason[part][verdict.is_outlier[part]]
-        reach = np.sort(findings.reach[part])
-        shown = np.unique(np.linspace(0, len(reach) - 1, _CURVE).astype(np.intp))
+        curve = np.sort(findings.k_distance[part])
+        shown = np.unique(np.linspace(0, len(curve) - 1, _CURVE).astype(np.intp))
         result.report[members.names[index]] = ClassReport(
             photos=part.stop - part.start,
             observers=len(np.unique(members.people(part))),
             eps=float(findings.eps[index]),
-            clusters=int(findings.looks[index]),
+            clusters=int(findings.confirmed[index]),
             noise=int(np.sum(pruned == reasons.NOISE)),
             stray_cluster=int(np.sum(pruned == reasons.STRAY_CLUSTER)),
             like_junk=int(np.sum(pruned == reasons.LIKE_JUNK)),
             held_back=int(np.sum(verdict.doubt[part] == reasons.HELD_BACK)),
             near_border=int(np.sum(verdict.doubt[part] == reasons.NEAR_BORDER)),
-            k_distances=tuple(round(float(value), 4) for value in reach[shown]),
+            k_distances=tuple(round(float(value), 4) for value in curve[shown]),
         )

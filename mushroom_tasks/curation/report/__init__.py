@@ -10,6 +10,7 @@
 FOLDER = "reports"  # in the store; below it a folder per report
 PAGE = "report.html"
 SHEETS = "sheets"  # beside the page; below it a contact sheet per class
+PREFIX = "/mushroom-reports"  # of the addresses at which Airflow shows them
 
 
 def latest_path(pruned: str) -> str:

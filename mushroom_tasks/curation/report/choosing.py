@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mushroom_tasks.curation import reasons
+from mushroom_tasks.curation.features import unit
 from mushroom_tasks.curation.report.facts import Codes, Facts, Rows
 
 PRUNED, BORDER, TYPICAL = "pruned", "border", "typical"
@@ -35,9 +36,9 @@ def of_class(facts: Facts, own: Rows, most: int) -> dict[str, Rows]:
     pruned = pruned[: max(most // 3, most - len(kept))]
     left = most - len(pruned)
     others = own[~np.isin(own, pruned)]
-    is_doubtful = facts.doubt != None  # noqa: E711 - of each element
-    doubtful = in_turns(_by(np.abs(facts.score - _BORDER), others[is_doubtful[others]]), facts.doubt)
-    certain = _by(facts.score, kept[~is_doubtful[kept]])
+    has_doubt = facts.doubt != None  # noqa: E711 - of each element
+    doubtful = in_turns(_by(np.abs(facts.score - _BORDER), others[has_doubt[others]]), facts.doubt)
+    certain = _by(facts.score, kept[~has_doubt[kept]])
     was_judged = bool(facts.score[own].any())
     border = np.concatenate([doubtful, certain[::-1] if was_judged else certain[:0]])[: left // 2]
     typical = in_turns(certain[~np.isin(certain, border)], facts.reason)[: left - len(border)]
@@ -64,8 +65,8 @@ def across_species(facts: Facts, rows: Rows, embeddings: NDArray[np.float32]) ->
     """
     if len(rows) < 2:
         return []
-    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-    likeness = unit @ unit.T
+    scaled = unit(embeddings)
+    likeness = scaled @ scaled.T
     taxa = facts.taxon_id[rows]
     likeness[taxa[:, None] == taxa[None, :]] = -np.inf
     group = np.arange(len(rows))

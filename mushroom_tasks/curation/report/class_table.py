@@ -14,10 +14,18 @@ import pyarrow as pa
 
 from mushroom_tasks.curation import reasons
 from mushroom_tasks.curation.report.content import ClassContent, ReportContent
+from mushroom_tasks.manifests import QUALITY_ISSUES
 
-_PRUNED_FOR = (*reasons.PRUNED, reasons.BY_PERSON)
-_CODES = (*(f"pruned_{code}" for code in _PRUNED_FOR), *(f"kept_{code}" for code in reasons.KEPT))
-_DOUBTS = tuple(f"doubt_{code}" for code in reasons.DOUBTS)
+_CODES = tuple(
+    f"{group}_{code}"
+    for group, codes in {
+        "pruned": reasons.PRUNED,
+        "poor": QUALITY_ISSUES,
+        "kept": reasons.KEPT,
+        "doubt": reasons.DOUBTS,
+    }.items()
+    for code in codes
+)
 CLASS_RESULTS = pa.schema(
     [
         pa.field("taxon_id", pa.int64(), nullable=False),
@@ -28,8 +36,7 @@ CLASS_RESULTS = pa.schema(
         pa.field("pruned", pa.int64(), nullable=False),
         pa.field("pruned_share", pa.float64(), nullable=False),
         pa.field("eps", pa.float64()),  # null where there were too few photos to judge
-        *(pa.field(code, pa.int64(), nullable=False) for code in (*_CODES, *_DOUBTS)),
-        pa.field("decided", pa.int64(), nullable=False),  # photos that people decided on
+        *(pa.field(code, pa.int64(), nullable=False) for code in _CODES),
     ]
 )
 
@@ -80,11 +87,10 @@ def _row(each: ClassContent) -> dict[str, Any]:
         "pruned": each.pruned,
         "pruned_share": each.pruned_share,
         "eps": each.curve.eps if each.curve else None,
-        **{code: counts.get(code, 0) for code in (*_CODES, *_DOUBTS)},
-        "decided": each.decided,
+        **{code: counts.get(code, 0) for code in _CODES},
     }
 
 
 def _counts(each: ClassContent | ReportContent) -> dict[str, int]:
-    groups = {"pruned": each.pruned_for, "kept": each.kept_as, "doubt": each.doubts}
+    groups = {"pruned": each.pruned_for, "poor": each.poor_for, "kept": each.kept_as, "doubt": each.doubts}
     return {f"{group}_{code}": count for group, counts in groups.items() for code, count in counts.items()}

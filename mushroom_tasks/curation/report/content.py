@@ -38,7 +38,8 @@ class Curve:
 class ClassContent:
     """One class: its counts, and the rows that are shown of it, by group (see `choosing`).
 
-    `notable` photos are pruned or in doubt; `curve` is None for a class that was too small to be judged.
+    `doubtful` photos are kept, and people should look at them; `curve` is None for a class that was too small to be
+    judged.
     """
 
     taxon_id: int
@@ -46,11 +47,11 @@ class ClassContent:
     photos: int
     observers: int
     pruned: int
-    notable: int
+    doubtful: int
     pruned_for: dict[str, int]
     kept_as: dict[str, int]
+    poor_for: dict[str, int]
     doubts: dict[str, int]
-    decided: int
     curve: Curve | None
     shown: dict[str, Rows]
 
@@ -60,9 +61,9 @@ class ClassContent:
         return self.photos - self.pruned
 
     @property
-    def doubtful(self) -> int:
-        """Photos that people should look at."""
-        return sum(self.doubts.values())
+    def notable(self) -> int:
+        """Photos that are pruned or doubtful."""
+        return self.pruned + self.doubtful
 
     @property
     def pruned_share(self) -> float:
@@ -100,8 +101,8 @@ class ReportContent:
         The rows, sorted by photo_id; all numbers of rows count in them.
     classes
         By name.
-    pruned_for, kept_as, doubts, decisions
-        Photos by code.
+    pruned_for, kept_as, poor_for, doubts
+        Photos by code; see `Facts`.
     suspects, suspected
         Rows of suspected labels that are shown, and how many there are.
     twins, twinned
@@ -112,8 +113,8 @@ class ReportContent:
     classes: list[ClassContent]
     pruned_for: dict[str, int]
     kept_as: dict[str, int]
+    poor_for: dict[str, int]
     doubts: dict[str, int]
-    decisions: dict[str, int]
     suspects: Rows
     suspected: int
     mixed_up: list[MixedUp]
@@ -129,6 +130,11 @@ class ReportContent:
     def pruned(self) -> int:
         """Photos that are left out of training."""
         return int(self.facts.is_outlier.sum())
+
+    @property
+    def doubtful(self) -> int:
+        """Photos that are kept, and that people should look at."""
+        return int(self.facts.is_doubtful.sum())
 
     @cached_property
     def names(self) -> dict[int, str]:
@@ -178,8 +184,8 @@ def read_content(
         classes=sorted(classes, key=lambda each: (each.name, each.taxon_id)),
         pruned_for=tally(facts.pruned_for),
         kept_as=tally(facts.kept_as),
+        poor_for=tally(facts.poor_for),
         doubts=tally(facts.doubt),
-        decisions=tally(facts.decision),
         suspects=suspects[:_MOST_SUSPECTS],
         suspected=len(suspects),
         mixed_up=_mixed_up(facts, suspects, {each.taxon_id: each.name for each in classes}),
@@ -195,11 +201,11 @@ def _class(facts: Facts, taxon_id: int, own: Rows, curve: Curve | None, most: in
         photos=len(own),
         observers=len(np.unique(facts.observer_id[own])),
         pruned=int(facts.is_outlier[own].sum()),
-        notable=int(np.sum(facts.is_outlier[own] | (facts.doubt[own] != None))),  # noqa: E711 - of each element
+        doubtful=int(facts.is_doubtful[own].sum()),
         pruned_for=tally(facts.pruned_for[own]),
         kept_as=tally(facts.kept_as[own]),
+        poor_for=tally(facts.poor_for[own]),
         doubts=tally(facts.doubt[own]),
-        decided=sum(tally(facts.decision[own]).values()),
         curve=curve,
         shown=choosing.of_class(facts, own, most),
     )

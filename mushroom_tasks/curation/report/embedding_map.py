@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from mushroom_tasks.curation.features import unit
+
 _COMPONENTS = 50
 _PERPLEXITY = 30.0  # about so many neighbours count
 _FEWEST = 8  # photos; fewer make no map
@@ -40,8 +42,7 @@ def layout(embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 
-    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-    components = _principal(unit.astype(np.float64))
+    components = _principal(unit(embeddings).astype(np.float64))
     perplexity = min(_PERPLEXITY, (len(embeddings) - 1) / 3)
     with threadpool_limits(1):  # sums of several threads differ in the last digit, and t-SNE amplifies that
         places = TSNE(perplexity=perplexity, init=components[:, :2] * 1e-4, random_state=0).fit_transform(components)

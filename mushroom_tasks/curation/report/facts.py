@@ -6,14 +6,12 @@ facts.score[facts.is_outlier]
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from mushroom_tasks.curation import reasons
+from mushroom_tasks.curation import counts, reasons
 from mushroom_tasks.errors import CurationError
 from mushroom_tasks.escaping import plain
 
@@ -23,7 +21,7 @@ Codes = NDArray[np.object_]
 COLUMNS = [
     "photo_id", "observation_uuid", "observer_id", "login", "observer_name", "taxon_id", "scientific_name", "license",
     "path", "sha256", "small_path", "small_sha256", "is_outlier", "reason", "outlier_score", "doubt", "label_score",
-    "suggested_taxon_id", "duplicate_of", "decision",
+    "suggested_taxon_id", "duplicate_of", "quality_issue",
 ]  # fmt: skip
 
 
@@ -37,14 +35,15 @@ class Facts:
     rows
         `COLUMNS` of the manifest.
     photo_id, taxon_id, observer_id : int64 (N,)
-    is_outlier : bool (N,)
+    is_outlier, is_doubtful : bool (N,)
+        Left out; kept, and in doubt.
     score, label_score : float32 (N,)
         Outlier score; probability of the label, NaN where it is not known.
-    reason, doubt, decision : object (N,)
-        Codes, None where there is none.
-    pruned_for, kept_as : object (N,)
-        Why a photo is left out, `by_person` where a person alone said so; as what it stays, None where it stands out
-        and stays all the same (held back, or by a person). The one is None where the other is not.
+    reason, doubt, issue : object (N,)
+        Codes, None where there is none; `issue` is what makes the photo poor.
+    pruned_for, kept_as, poor_for : object (N,)
+        Why a photo is left out; as what it stays, None where it stands out and stays all the same (held back); the
+        issue of those that are left out for their quality. None for all other photos.
     suggested, stands_for : int64 (N,)
         suggested_taxon_id, and the photo that stands for this one (itself where there is none); -1: no suggestion.
     """
@@ -63,13 +62,12 @@ class Facts:
         self.stands_for = np.asarray(pc.coalesce(self.rows["duplicate_of"], self.rows["photo_id"]))
         self.reason = _codes(self.rows["reason"])
         self.doubt = _codes(self.rows["doubt"])
-        self.decision = _codes(self.rows["decision"])
+        self.issue = _codes(self.rows["quality_issue"])
+        self.is_doubtful = ~self.is_outlier & (self.doubt != None)  # noqa: E711 - of each element
         stands_out = np.isin(self.reason.astype(np.str_), list(reasons.PRUNED))
-        self.pruned_for = self.reason.copy()
-        self.pruned_for[~stands_out] = reasons.BY_PERSON
-        self.pruned_for[~self.is_outlier] = None
-        self.kept_as = self.reason.copy()
-        self.kept_as[self.is_outlier | stands_out] = None
+        self.pruned_for = _only(self.reason, self.is_outlier)
+        self.kept_as = _only(self.reason, ~(self.is_outlier | stands_out))
+        self.poor_for = _only(self.issue, self.pruned_for == reasons.POOR_QUALITY)
 
     def classes(self) -> dict[int, Rows]:
         """Return the rows of each class, by taxon_id."""
@@ -84,7 +82,14 @@ class Facts:
 
 def tally(codes: Codes) -> dict[str, int]:
     """Return how often each code occurs, sorted by code; None is no code."""
-    return dict(sorted(Counter(code for code in codes.tolist() if code is not None).items()))
+    return counts.tally(pa.array(codes, pa.string()).drop_null())
+
+
+def _only(codes: Codes, chosen: NDArray[np.bool_]) -> Codes:
+    """Return the codes of the rows that are chosen, None for all others."""
+    found = codes.copy()
+    found[~chosen] = None
+    return found
 
 
 def _codes(column: pa.ChunkedArray) -> Codes:

@@ -26,14 +26,14 @@ from mushroom_tasks.curation.report import SHEETS, curve_drawing
 from mushroom_tasks.curation.report.choosing import GROUPS
 from mushroom_tasks.curation.report.content import ClassContent, ReportContent
 from mushroom_tasks.curation.report.facts import Facts, Rows
+from mushroom_tasks.curation.report.outcomes import Outcome, credit_of, outcome_of, spoken
 from mushroom_tasks.curation.report.plane import Plane
-from mushroom_tasks.curation.report.verdicts import Verdict, credit_of, spoken, verdict_of
 from mushroom_tasks.escaping import plain
+from mushroom_tasks.manifests import QUALITY_ISSUES
 
 _FOLDER = Path(__file__).parent
 _MOST_OPEN = 30  # species; with more, their sections are closed at first
 _MOST_WATCHED = 8
-_PRUNED_FOR = reasons.PRUNED | {reasons.BY_PERSON: "the rules would have kept it, a person left it out"}
 _KINDS = ("kept", "pruned", "doubt")
 _MAP_SIZE = (1000, 640)
 
@@ -65,7 +65,7 @@ class Card:
     photo_id: int
     name: str
     image: str
-    verdict: Verdict
+    outcome: Outcome
     score: str
     photographer: str
     license: str
@@ -137,7 +137,7 @@ def _counts(content: ReportContent) -> dict[str, list[Count]]:
     """Return every code that occurs, in three groups: why kept, why pruned, why to look."""
     return {
         "kept": _counted("kept", reasons.KEPT, content.kept_as),
-        "pruned": _counted("pruned", _PRUNED_FOR, content.pruned_for),
+        "pruned": _pruned(content),
         "doubt": _counted("doubt", reasons.DOUBTS, content.doubts),
     }
 
@@ -148,13 +148,20 @@ def _counted(kind: str, sentences: Mapping[str, str], photos: Mapping[str, int])
     ]
 
 
+def _pruned(each: ClassContent | ReportContent) -> list[Count]:
+    """Return the reasons why photos are left out; of poor quality with what makes them poor, not all that may."""
+    poor = " or ".join(f"{QUALITY_ISSUES[code]} ({photos:,})" for code, photos in each.poor_for.items())
+    sentences = reasons.PRUNED | ({reasons.POOR_QUALITY: f"the photo {poor}"} if poor else {})
+    return _counted("pruned", sentences, each.pruned_for)
+
+
 def _section(
     facts: Facts, each: ClassContent, addresses: Mapping[int, str], between: curve_drawing.Span
 ) -> dict[str, Any]:
     groups = {name: [int(row) for row in rows if int(row) in addresses] for name, rows in each.shown.items()}
     return {
         "each": each,
-        "pruned": _counted("pruned", _PRUNED_FOR, each.pruned_for),
+        "pruned": _pruned(each),
         "kept": _counted("kept", reasons.KEPT, each.kept_as),
         "doubts": _counted("doubt", {c: s for c, s in reasons.DOUBTS.items() if c not in each.pruned_for}, each.doubts),
         "curve": curve_drawing.draw(each.curve, between) if each.curve and each.curve.distances else None,
@@ -173,7 +180,7 @@ def _card(facts: Facts, row: int, addresses: Mapping[int, str], *, label: str = 
         photo_id=int(facts.photo_id[row]),
         name=facts.name(row),
         image=addresses.get(row, ""),
-        verdict=verdict_of(facts, row),
+        outcome=outcome_of(facts, row),
         score=f"{facts.score[row]:.2f}",
         photographer=credit.photographer,
         license=credit.license,
@@ -219,7 +226,7 @@ def _map(content: ReportContent, drawn: DrawnMap) -> dict[str, Any]:
                 "kind": _KINDS[int(plane.kinds[mark])],
                 "number": numbers[int(plane.classes[mark])],
                 "title": f"{content.names[int(plane.classes[mark])]}: "
-                f"{verdict_of(content.facts, int(plane.rows[mark])).words}",
+                f"{outcome_of(content.facts, int(plane.rows[mark])).words}",
             }
             for mark in marks.tolist()
         ],

@@ -16,8 +16,8 @@ from PIL import Image, ImageDraw, ImageFont
 from mushroom_tasks.curation.report.choosing import GROUPS
 from mushroom_tasks.curation.report.content import ClassContent
 from mushroom_tasks.curation.report.facts import Facts
+from mushroom_tasks.curation.report.outcomes import DOUBT, KEPT, PRUNED, credit_of, outcome_of
 from mushroom_tasks.curation.report.pictures import SIDE
-from mushroom_tasks.curation.report.verdicts import DOUBT, KEPT, PRUNED, credit_of, verdict_of
 
 _COLUMNS = (4, 8)  # at least, so that the name fits, and at most
 _MARGIN, _GAP = 28, 12
@@ -78,12 +78,12 @@ def _tile(
         _write(draw, (left + 8, top + SIDE // 2 - 8), "the photo is gone", _font(11), _SOFT, SIDE - 16)
     else:
         sheet.paste(square, corner)
-    verdict, credit = verdict_of(facts, row), credit_of(facts, row)
-    color = _COLORS[verdict.kind]
+    outcome, credit = outcome_of(facts, row), credit_of(facts, row)
+    color = _COLORS[outcome.kind]
     draw.rectangle((left, top + SIDE - _EDGE, left + SIDE - 1, top + SIDE - 1), color)
     score = f"{facts.score[row]:.2f}"
     width = _font(11, "Bold").getlength(score)
-    _write(draw, (left, top + SIDE + 3), verdict.words, _font(11, "Bold"), color, SIDE - width - 6)
+    _write(draw, (left, top + SIDE + 3), outcome.words, _font(11, "Bold"), color, SIDE - width - 6)
     _write(draw, (left + SIDE - width, top + SIDE + 3), score, _font(11, "Bold"), color, width)
     _write(draw, (left, top + SIDE + 18), f"{credit.photographer} · {credit.license}", _font(10), _SOFT, SIDE)
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Connection, Engine, func, insert, select, text, update
 
-from mushroom_tasks.curation.dataset.card import tally
+from mushroom_tasks.curation.counts import tally
 from mushroom_tasks.curation.review.statements import statement, wait_for_turn
 from mushroom_tasks.db.copying import copy_in
 from mushroom_tasks.db.engine import explained
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 _SHOWN = [
     "photo_id", "taxon_id", "observation_uuid", "observer_id", "login", "observer_name", "license", "split", "path",
     "sha256", "cluster_label", "is_outlier", "reason", "outlier_score", "doubt", "label_score", "suggested_taxon_id",
-    "duplicate_of",
+    "duplicate_of", "quality_issue",
 ]  # fmt: skip
 COLUMNS = [*_SHOWN, "scientific_name"]
 _PRUNED, _DOUBTFUL, _KEPT = range(3)  # the order within a species

@@ -21,6 +21,7 @@ from mushroom_tasks.curation.review.sets import set_number
 from mushroom_tasks.db.engine import explained
 from mushroom_tasks.db.models import ReviewItem, ReviewSpecies
 from mushroom_tasks.errors import CurationError
+from mushroom_tasks.manifests import QUALITY_ISSUES
 
 Show = Literal["waiting", "flagged", "pruned", "doubtful", "kept", "decided", "all"]
 
@@ -39,6 +40,8 @@ class Filters:
         One species; one photographer.
     finding
         A reason or a doubt, a code of `curation.reasons`.
+    quality_issue
+        What makes a photo poor, a key of `manifests.QUALITY_ISSUES`, whatever its reason.
     verdict
         One of `VERDICTS`; goes with any `show` but `waiting`.
     """
@@ -47,6 +50,7 @@ class Filters:
     taxon_id: int | None = None
     observer_id: int | None = None
     finding: str | None = None
+    quality_issue: str | None = None
     verdict: str | None = None
 
 
@@ -77,6 +81,7 @@ class Item:
     label_score: float | None
     suggested_taxon_id: int | None
     duplicate_of: int | None
+    quality_issue: str | None
     verdict: str | None
     decided_by: str | None
     decided_at: datetime | None
@@ -150,6 +155,12 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
         chosen.append(ReviewItem.observer_id == filters.observer_id)
     if filters.finding is not None:
         chosen.append(_found(filters.finding))
+    if filters.quality_issue is not None:
+        if filters.quality_issue not in QUALITY_ISSUES:
+            raise CurationError(
+                f"an issue of quality is one of {list(QUALITY_ISSUES)}. Received: {filters.quality_issue!r}"
+            )
+        chosen.append(ReviewItem.quality_issue == filters.quality_issue)
     if filters.verdict is not None:
         if filters.verdict not in VERDICTS:
             raise CurationError(f"a verdict is one of {list(VERDICTS)}. Received: {filters.verdict!r}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Engine, Row, Select, func, select
 
@@ -151,7 +151,7 @@ def _set(row: Row[Sets, int, int]) -> ReviewSet:
     )
 
 
-def _refuse(connection: Connection, fingerprint: str) -> Any:
+def _refuse(connection: Connection, fingerprint: str) -> NoReturn:
     known = ", ".join(connection.scalars(select(Sets.fingerprint).order_by(Sets.queued_at.desc()))) or "none"
     raise CurationError(
         f"there is no such review set. Received: {fingerprint!r}, there: {known}. The newest few are kept "

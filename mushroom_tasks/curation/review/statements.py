@@ -6,11 +6,11 @@ connection.execute(statement("undo"), {"undone": batch, "batch": uuid4(), "decid
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 from sqlalchemy import Connection, TextClause, text
 
-_SQL = Path(__file__).with_name("sql")
+from mushroom_tasks.db.sql_files import read_sql
+
 _LOCK = 0x72657677  # advisory lock: one writer of decisions at a time
 
 
@@ -23,7 +23,7 @@ def statement(name: str) -> TextClause:
 @cache
 def query(name: str) -> str:
     """Return the text of `sql/<name>.sql`, for COPY."""
-    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+    return read_sql(__file__, name)
 
 
 def wait_for_turn(connection: Connection) -> None:

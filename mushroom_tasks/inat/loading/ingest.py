@@ -28,6 +28,7 @@ from mushroom_tasks.arrays import to_arrow, to_numpy
 from mushroom_tasks.db.copying import copy_in
 from mushroom_tasks.db.engine import explained
 from mushroom_tasks.db.models import Base, Snapshot
+from mushroom_tasks.db.sql_files import read_sql
 from mushroom_tasks.errors import TableError
 from mushroom_tasks.inat.loading.checks import DAMAGED, TableCounts, require_plausible
 from mushroom_tasks.inat.loading.keys import LARGEST_ID, ByIds, ByUuids, Ids, Uuids, Wanted
@@ -45,7 +46,6 @@ from mushroom_tasks.storage import Store
 logger = logging.getLogger(__name__)
 
 QUARANTINE = "quarantine.jsonl"
-_SQL = Path(__file__).with_name("sql")
 _FULL = 100  # per cent of an index page: no row is ever added to a table that is loaded
 _KNOWN, _WANTED = 1, 2  # kinds of taxa
 _Keep = Callable[[pa.RecordBatch], pa.RecordBatch]
@@ -136,7 +136,7 @@ class _Load:
 
     def run(self) -> tuple[dict[str, TableCounts], dict[str, int]]:
         """Fill, index and check the tables of schema `incoming`, so that they can be adopted."""
-        self.connection.exec_driver_sql(_sql("incoming"))
+        self.connection.exec_driver_sql(read_sql(__file__, "incoming"))
         identified = ByIds("taxon_id", self._fill_taxa(), least=_WANTED, empty_is_fine=True)
         observations, observers = self._fill_observations(identified)
         self._fill_photos(observations, observers)
@@ -248,17 +248,17 @@ class _Load:
         self.connection.execute(text(f"ANALYZE incoming.{table.name}"))
 
     def _index_key(self, table: Table) -> None:
-        statement = _sql("key").format(table=table.name, key=", ".join(table.key), fillfactor=_FULL)
+        statement = read_sql(__file__, "key").format(table=table.name, key=", ".join(table.key), fillfactor=_FULL)
         self.connection.exec_driver_sql(statement)
 
     def _remove_repeated(self, table: Table) -> None:
-        statement = _sql("deduplicate").format(table=table.name, key=", ".join(table.key))
+        statement = read_sql(__file__, "deduplicate").format(table=table.name, key=", ".join(table.key))
         repeated = self.connection.exec_driver_sql(statement).rowcount
         counted = self.counts[table.name]
         self.counts[table.name] = replace(counted, kept=counted.kept - repeated, duplicates=repeated)
 
     def _findings(self) -> dict[str, int]:
-        return dict(self.connection.execute(text(_sql("findings"))).mappings().one())
+        return dict(self.connection.execute(text(read_sql(__file__, "findings"))).mappings().one())
 
     def _require_plausible(self, findings: dict[str, int]) -> None:
         columns = (Snapshot.root_taxa, Snapshot.counts)
@@ -270,7 +270,3 @@ class _Load:
             last=None if last is None else last.counts,
             is_same_scope=last is not None and set(last.root_taxa) == set(self.root_taxa),
         )
-
-
-def _sql(name: str) -> str:
-    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
@@ -21,13 +20,13 @@ from sqlalchemy import Connection, Engine, text
 
 from mushroom_tasks.db.copying import copy_out
 from mushroom_tasks.db.engine import explained
+from mushroom_tasks.db.sql_files import read_sql
 from mushroom_tasks.inat.rollup import read_taxa, write_rollup
 from mushroom_tasks.inat.taxonomy import species_of
 
 logger = logging.getLogger(__name__)
 
 MOST_MOVES = 200  # pairs of species that the history keeps; the counts per species are complete
-_SQL = Path(__file__).with_name("sql")
 # Hash tables of millions of rows; what does not fit is spilled to disk.
 _MEMORY = "SET LOCAL work_mem = '128MB'"
 
@@ -121,9 +120,9 @@ def compare(connection: Connection, since: str, root_taxa: Sequence[int]) -> Cha
     for taxa, name in (("taxa", "species_before"), ("incoming.taxa", "species_after")):
         write_rollup(connection, name, species_of(list(read_taxa(connection, taxa)), root_taxa))
     for script in ("compare", "species_changes"):
-        connection.exec_driver_sql(_sql(script))
-    totals = Totals.model_validate(dict(connection.execute(text(_sql("change_totals"))).mappings().one()))
-    moves = connection.execute(text(_sql("moves")), {"most": MOST_MOVES}).mappings()
+        connection.exec_driver_sql(read_sql(__file__, script))
+    totals = Totals.model_validate(dict(connection.execute(text(read_sql(__file__, "change_totals"))).mappings().one()))
+    moves = connection.execute(text(read_sql(__file__, "moves")), {"most": MOST_MOVES}).mappings()
     logger.info(
         "since snapshot %s: %d photos added, %d removed, %d moved to another species, %d changed; %d species differ",
         since, totals.added, totals.removed, totals.moved, totals.changed, totals.species,
@@ -149,7 +148,3 @@ def per_species(engine: Engine, snapshot_id: int) -> pa.Table:
     )
     with explained(engine), engine.connect() as connection:
         return copy_out(connection, query, SPECIES_CHANGES)
-
-
-def _sql(name: str) -> str:
-    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")

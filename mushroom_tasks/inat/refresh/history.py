@@ -17,7 +17,6 @@ import time
 from collections.abc import Sequence
 from datetime import UTC
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -29,6 +28,7 @@ from sqlalchemy.orm import Session
 from mushroom_tasks.db.copying import copy_out
 from mushroom_tasks.db.engine import explained
 from mushroom_tasks.db.models import Snapshot
+from mushroom_tasks.db.sql_files import read_sql
 from mushroom_tasks.errors import DatabaseError, RollbackError
 from mushroom_tasks.inat.refresh import changes, withdrawals
 
@@ -36,7 +36,6 @@ logger = logging.getLogger(__name__)
 
 LOAD, ROLLBACK = "load", "rollback"
 WITHDRAWN = pa.schema([("photo_id", pa.int64()), ("extension", pa.string())])
-_SQL = Path(__file__).with_name("sql")
 _LOCK = 0x6C6F6164  # advisory lock: one load or rollback at a time
 # For each table; all five together stay below deadlock_timeout, 1 s, after which PostgreSQL ends queries.
 _LOCK_MILLISECONDS = 100
@@ -234,8 +233,4 @@ def _schemas(connection: Connection) -> tuple[str, str]:
 
 def _run(connection: Connection, name: str) -> None:
     schema, previous = _schemas(connection)
-    connection.exec_driver_sql(_sql(name).format(schema=schema, previous=previous))
-
-
-def _sql(name: str) -> str:
-    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+    connection.exec_driver_sql(read_sql(__file__, name).format(schema=schema, previous=previous))

@@ -8,15 +8,13 @@ Photos that are recorded here are deleted from the store, so a snapshot that is 
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from sqlalchemy import Connection, text
 
+from mushroom_tasks.db.sql_files import read_sql
 from mushroom_tasks.inat.refresh.changes import Totals
 
 logger = logging.getLogger(__name__)
-
-_SQL = Path(__file__).with_name("sql")
 
 
 def record(connection: Connection, snapshot_id: int, totals: Totals | None, max_ratio: float) -> None:
@@ -26,14 +24,14 @@ def record(connection: Connection, snapshot_id: int, totals: Totals | None, max_
     then. Nor where an older snapshot was loaded, or where more than the share `max_ratio` of the photos before are
     gone; a warning says so.
     """
-    connection.exec_driver_sql(_sql("withdrawn"))
+    connection.exec_driver_sql(read_sql(__file__, "withdrawn"))
     if totals is None or totals.removed == 0:
         return
     doubt = _doubt(connection, totals, max_ratio)
     if doubt:
         logger.warning("none of the %d photos that this load misses counts as withdrawn: %s", totals.removed, doubt)
     else:
-        connection.execute(text(_sql("withdrawn_now")), {"snapshot_id": snapshot_id})
+        connection.execute(text(read_sql(__file__, "withdrawn_now")), {"snapshot_id": snapshot_id})
 
 
 def _doubt(connection: Connection, totals: Totals, max_ratio: float) -> str | None:
@@ -52,7 +50,3 @@ def _doubt(connection: Connection, totals: Totals, max_ratio: float) -> str | No
             "again after that with a larger ratio and `mushroom stage ingest --again`"
         )
     return None
-
-
-def _sql(name: str) -> str:
-    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")

@@ -11,7 +11,6 @@ import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -20,11 +19,11 @@ import pyarrow.csv
 from sqlalchemy import Connection
 
 from mushroom_tasks.db.copying import copy_in
+from mushroom_tasks.db.sql_files import read_sql
 from mushroom_tasks.inat.selecting.countries import Territory
 
 logger = logging.getLogger(__name__)
 
-_QUERY = Path(__file__).with_name("sql") / "located.sql"
 _BLOCK = 16 << 20
 _SPILL = 64 << 20  # bytes of points that stay in memory
 
@@ -34,7 +33,7 @@ def locate(connection: Connection, area: Territory, values: Mapping[str, Any]) -
     west, south, east, north = area.box
     box = {"area_west": west, "area_south": south, "area_east": east, "area_north": north}
     with tempfile.SpooledTemporaryFile(_SPILL) as file, closing(connection.connection.cursor()) as cursor:
-        query = cursor.mogrify(_QUERY.read_text(encoding="utf-8"), {**values, **box}).decode()
+        query = cursor.mogrify(read_sql(__file__, "located"), {**values, **box}).decode()
         cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT csv, HEADER)", file)
         file.seek(0)
         found = copy_in(connection, "in_countries", ["observation_uuid"], _inside(file, area))

@@ -1,8 +1,8 @@
 """Taxa as people write them, by id or scientific name, found among those that are loaded.
 
-found = Taxa(rows)
-found.species(["Amanita muscaria", "48715"], species_of(rows, roots))     # {48715}
-found.branches(["Boletales"])                                             # {47380}
+found = Taxa(names)                                                      # {TaxonRow: scientific name}
+found.species(["48715"], species_of(list(names), roots), "selection.species")     # {48715}
+found.branches(["Boletales"], "selection.exclude")                                # {47380}
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +22,7 @@ from sqlalchemy import Connection, Engine, text
 
 from mushroom_tasks.db.copying import copy_out
 from mushroom_tasks.db.engine import explained
+from mushroom_tasks.db.sql_files import read_sql
 from mushroom_tasks.errors import SelectionError
 from mushroom_tasks.inat.rollup import read_taxa, write_rollup
 from mushroom_tasks.inat.selecting.countries import territory
@@ -35,8 +35,6 @@ from mushroom_tasks.settings import SelectionSettings
 from mushroom_tasks.settings.selection import LEAST_SPECIES
 
 logger = logging.getLogger(__name__)
-
-_SQL = Path(__file__).with_name("sql")
 
 
 @dataclass(frozen=True)
@@ -131,12 +129,8 @@ _PLAIN = (
 
 
 def _run(connection: Connection, name: str, values: dict[str, Any]) -> None:
-    statements = _sql(name).replace("{observation_passes}", _sql("observation_passes"))
+    statements = read_sql(__file__, name).replace("{observation_passes}", read_sql(__file__, "observation_passes"))
     connection.exec_driver_sql(statements, values)
-
-
-def _sql(name: str) -> str:
-    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def _map_species(connection: Connection, root_taxa: Sequence[int], settings: SelectionSettings) -> dict[int, str]:

@@ -1,6 +1,6 @@
 """What fungi stand on: moss, grass, leaf litter, conifer needles, wood; and the blurred forest behind.
 
-ground = Ground("leaves", size=(500, 375), horizon=120, tilt=0.4, rng=rng)
+ground = Ground("leaves", size=(500, 375), horizon=120, focus=250, tilt=0.4, rng=rng)
 image = ground.paint()                       # RGB
 ground.cover(image, places)                  # a few blades or leaves in front of the stems
 """

@@ -3,7 +3,7 @@
 
 import { isFramed } from "./outside.js";
 
-const DEFAULTS = { set: "", taxon: null, show: "waiting", finding: "", observer: null };
+const DEFAULTS = { set: "", taxon: null, show: "waiting", reason: "", observer: null };
 const NUMBERS = ["taxon", "observer"];
 
 export function read() {

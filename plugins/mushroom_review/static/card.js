@@ -14,6 +14,12 @@ export function stamp(item) {
   return badge;
 }
 
+/** A photo in words, for people who do not see it. */
+export function told(item) {
+  const decided = item.verdict ? ` Decided: ${VERDICTS[item.verdict].label}, by ${item.decided_by ?? "you"}.` : "";
+  return `${state(item)[1]}: ${item.scientific_name} by ${item.photographer}, ${why(item)}.${decided}`;
+}
+
 export class Card {
   constructor(item, set) {
     this.item = item;
@@ -40,9 +46,7 @@ export class Card {
     badge.classList.add("stamp");
     old.replaceWith(badge);
     element.classList.toggle("decided", Boolean(item.verdict));
-    const decided = item.verdict ? ` Decided: ${VERDICTS[item.verdict].label}, by ${item.decided_by ?? "you"}.` : "";
-    const label = `${state(item)[1]}: ${item.scientific_name} by ${item.photographer}, ${why(item)}.${decided}`;
-    this.tick.setAttribute("aria-label", label);
+    this.tick.setAttribute("aria-label", told(item));
   }
 
   #picture(set) {

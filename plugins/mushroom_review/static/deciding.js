@@ -2,7 +2,7 @@
 // in the order in which they were made; where the server refuses, the page takes it back.
 
 import { post } from "./api.js";
-import { $, count, speak } from "./dom.js";
+import { $, amount, bringForward, count, speak } from "./dom.js";
 import { isFlagged, VERDICTS } from "./words.js";
 
 const SHOWN = 8000; // milliseconds that a message stays
@@ -32,15 +32,19 @@ export class Decisions {
       this.tell("Select photos first, or go to one with the arrow keys.");
       return false;
     }
+    if (items.length > MOST) {
+      this.tell(`Select ${amount(MOST)} photos at most.`, { isError: true });
+      return false;
+    }
     const { fingerprint } = this.set;
     const photos = items.map(({ photo_id, taxon_id }) => [photo_id, taxon_id]);
     const now = { verdict, decided_by: this.user, decided_at: new Date().toISOString() };
     const before = items.map(({ photo_id, taxon_id }) => this.#settle({ photo_id, taxon_id, ...now }));
     const told = `${VERDICTS[verdict].label}: ${count(items.length, "photo")}`;
     this.#next(async () => {
-      const outcome = await post("api/decisions", { fingerprint, verdict, photos });
-      this.#batches.push({ batch: outcome.batch, told });
-      this.#take(outcome);
+      const receipt = await post("api/decisions", { fingerprint, verdict, photos });
+      this.#batches.push({ batch: receipt.batch, told });
+      this.#take(receipt);
       this.tell(told, { canUndo: true });
     }, () => before.forEach((old) => old && this.#settle(old)));
     return true;
@@ -64,20 +68,20 @@ export class Decisions {
 
   async #takeBack({ batch, told }) {
     const shown = this.grid.items.map((item) => item.photo_id).slice(0, MOST);
-    const outcome = await post("api/undo", { fingerprint: this.set.fingerprint, batch, shown });
+    const receipt = await post("api/undo", { fingerprint: this.set.fingerprint, batch, shown });
     this.#batches = this.#batches.filter((other) => other.batch !== batch);
-    const seen = this.#take(outcome);
-    if (seen < outcome.photos) await this.species.load(outcome.set); // others were of species that the page does not show
-    this.tell(outcome.photos ? `Taken back · ${told}` : "Nothing taken back: it was decided anew since.");
+    const seen = this.#take(receipt);
+    if (seen < receipt.photos) await this.species.load(receipt.set); // others were of species that the page does not show
+    this.tell(receipt.photos ? `Taken back · ${told}` : "Nothing taken back: it was decided anew since.");
   }
 
   /** Show how the photos stand now; return how many of the page that changes. */
-  #take(outcome) {
-    const changed = outcome.items.filter((standing) => {
+  #take(receipt) {
+    const changed = receipt.items.filter((standing) => {
       const before = this.#settle(standing);
       return before && before.verdict !== standing.verdict;
     });
-    this.onProgress(outcome.set);
+    this.onProgress(receipt.set);
     return changed.length;
   }
 
@@ -108,6 +112,7 @@ export class Decisions {
     $("message-text").textContent = text;
     $("message").classList.toggle("error", isError);
     $("message-undo").hidden = !canUndo;
+    bringForward($("message"));
     $("message").hidden = false;
     speak(text);
     clearTimeout(this.#timer);

@@ -39,8 +39,15 @@ export const amount = (number) => numbers.format(number);
 export const time = (text) => times.format(new Date(text));
 export const percent = (share) => `${Math.round(share * 100)} %`;
 
+/** Put an element where people are: into the window that is open, for it hides and silences what is behind it. */
+export function bringForward(element) {
+  const front = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document.body;
+  if (element.parentElement !== front) front.append(element);
+}
+
 /** Tell people who do not see the page. */
 export function speak(text) {
+  bringForward($("spoken"));
   $("spoken").textContent = "";
   requestAnimationFrame(() => { $("spoken").textContent = text; });
 }
@@ -49,4 +56,5 @@ for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog || event.target.closest("[data-close]")) dialog.close();
   });
+  dialog.addEventListener("close", () => [$("message"), $("spoken")].forEach(bringForward));
 }

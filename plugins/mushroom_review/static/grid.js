@@ -73,7 +73,7 @@ export class Grid {
     try {
       const page = await this.#source(this.#next, signal);
       if (signal.aborted) return;
-      this.#next = page.next;
+      this.#next = page.next_cursor;
       this.#append(page.items);
       this.onLoad();
     } catch (error) {

@@ -3,20 +3,19 @@
 import { address, get } from "./api.js";
 import { follow, read, write } from "./address.js";
 import { Decisions } from "./deciding.js";
-import { $, amount, build, count, icon, percent, time } from "./dom.js";
+import { $, amount, build, count, icon, percent, speak, time } from "./dom.js";
 import { Grid } from "./grid.js";
 import { LogWindow } from "./log.js";
 import "./outside.js";
 import { Rebuild, watchApprovals } from "./rebuild.js";
 import { SpeciesList } from "./species.js";
 import { Viewer } from "./viewer.js";
-import { findings, learn, meaning, progress, VERDICTS } from "./words.js";
+import { filters, learn, meaning, progress, VERDICTS } from "./words.js";
 
 const SHOW = {
   waiting: "Undecided", pruned: "Pruned", doubtful: "Doubtful", kept: "Kept", decided: "Decided", all: "All",
 };
 const PAGE = 60;
-const DECIDED = "decided:"; // before a verdict, among the reasons that one may choose
 
 let start = null; // what the server said first
 let view = read();
@@ -29,7 +28,7 @@ const viewer = new Viewer({
   grid,
   onDecide: (items, verdict) => decisions.decide(items, verdict),
   onUndo: () => decisions.undo(),
-  onObserver: (item) => change({ observer: item.observer_id, show: "all", taxon: null, finding: "" }),
+  onObserver: (item) => change({ observer: item.observer_id, show: "all", taxon: null, reason: "" }),
   onError: fail,
 });
 const rebuild = new Rebuild({ tell: (...told) => decisions.tell(...told), refusal: () => (start.may_decide ? null : start.only_look) });
@@ -58,7 +57,7 @@ async function openSet(chosen) {
   set = chosen;
   view.set = set.fingerprint;
   $("sets").value = set.fingerprint;
-  $("report").href = `../mushroom-reports/of/${set.fingerprint}`;
+  $("report").href = `${$("report").dataset.reports}/of/${set.fingerprint}`;
   decisions.begin(set, { user: start.user, refusal: start.may_decide ? null : start.only_look });
   rebuild.begin(set);
   showProgress(set);
@@ -78,19 +77,27 @@ async function showPhotos() {
   species.mark(view.taxon);
   showFilters();
   showTitle();
-  const { taxon, show, observer } = view;
-  const [finding, verdict] = view.finding.startsWith(DECIDED) ? ["", view.finding.slice(DECIDED.length)] : [view.finding, ""];
+  const { taxon, show, observer, reason } = view;
+  const [filter, code] = reason.split(":");
   const path = `api/sets/${set.fingerprint}/items`;
   grid.list.classList.toggle("many-species", taxon === null);
   await grid.show(set.fingerprint, (after, signal) =>
-    get(address(path, { taxon, show, finding, verdict, observer, after, limit: PAGE }), signal));
+    get(address(path, { taxon, show, [filter]: code, observer, after, limit: PAGE }), signal));
   showTitle();
+  const shown = grid.items.length ? `${grid.summary}${grid.hasMore ? ", and more" : ""}` : $("empty").innerText;
+  speak(`${$("title").textContent}: ${shown}`);
 }
 
 function chooseSpecies(taxon) {
-  $("species").classList.remove("open");
-  $("open-species").setAttribute("aria-expanded", "false");
+  if ($("species").classList.contains("open")) toggleSpecies();
   change({ taxon });
+}
+
+/** Open or close the list of species where it is a drawer. */
+function toggleSpecies() {
+  const isOpen = $("species").classList.toggle("open");
+  $("open-species").setAttribute("aria-expanded", String(isOpen));
+  $(isOpen ? "search" : "open-species").focus();
 }
 
 function showTitle() {
@@ -117,8 +124,12 @@ function showProgress(now) {
 }
 
 function showFilters() {
-  for (const choice of $("show").querySelectorAll("input")) choice.checked = choice.value === view.show;
-  $("reason").value = view.finding;
+  const shown = $("show").querySelector(`[value="${CSS.escape(view.show)}"]`);
+  if (shown) {
+    shown.checked = true;
+    shown.parentElement.scrollIntoView({ block: "nearest", inline: "nearest" }); // on a phone the choices go beyond the edge
+  }
+  $("reason").value = view.reason;
   $("observer").hidden = view.observer === null;
 }
 
@@ -132,7 +143,7 @@ function showEmpty() {
   const isEmpty = !grid.items.length && !grid.hasMore;
   $("empty").hidden = !isEmpty;
   if (!isEmpty) return;
-  const isDone = view.show === "waiting" && !view.finding && view.observer === null;
+  const isDone = view.show === "waiting" && !view.reason && view.observer === null;
   $("empty").querySelector("h3").textContent = isDone ? "Everything here is decided" : "No photo is like this";
   $("empty").querySelector("p").textContent = isDone
     ? "No photo waits for a decision. Go on to the next species with the key . or look at all photos."
@@ -164,10 +175,9 @@ function buildControls() {
   }));
   $("show").replaceChildren(...Object.entries(SHOW).map(([value, text]) =>
     build("label", {}, build("input", { type: "radio", name: "show", value }), build("span", { text }))));
-  $("reason").replaceChildren(build("option", { value: "", text: "Any reason" }), ...findings().map(([label, codes]) =>
-    build("optgroup", { label }, ...Object.entries(codes).map(([value, text]) => build("option", { value, text: sentence(text) })))));
-  $("reason").append(build("optgroup", { label: "Decided" }, ...Object.entries(VERDICTS).map(([verdict, { label }]) =>
-    build("option", { value: `${DECIDED}${verdict}`, text: label }))));
+  $("reason").replaceChildren(build("option", { value: "", text: "Any reason" }), ...filters().map(([name, label, codes]) =>
+    build("optgroup", { label }, ...Object.entries(codes).map(([code, text]) =>
+      build("option", { value: `${name}:${code}`, text: name === "issue" ? text : sentence(text) })))));
   $("verdicts").replaceChildren(...verdictButtons());
   $("viewer-verdicts").replaceChildren(...verdictButtons());
   $("observer").lastElementChild.textContent = "One photographer";
@@ -203,10 +213,10 @@ $("sets").addEventListener("change", () => {
 });
 $("show").addEventListener("change", (event) => change({ show: event.target.value }));
 $("reason").addEventListener("change", () => {
-  const finding = $("reason").value;
+  const reason = $("reason").value;
   // What is decided is not among the undecided.
-  const show = finding.startsWith(DECIDED) && view.show === "waiting" ? "decided" : view.show;
-  change({ finding, show });
+  const show = reason.startsWith("verdict:") && view.show === "waiting" ? "decided" : view.show;
+  change({ reason, show });
 });
 $("observer").addEventListener("click", () => change({ observer: null }));
 $("verdicts").addEventListener("click", (event) => {
@@ -218,11 +228,7 @@ $("select-all").addEventListener("click", () => grid.selectAll());
 $("species-back").addEventListener("click", () => species.step(-1));
 $("species-forth").addEventListener("click", () => species.step(1));
 $("show-help").addEventListener("click", () => $("help").showModal());
-$("open-species").addEventListener("click", () => {
-  const isOpen = $("species").classList.toggle("open");
-  $("open-species").setAttribute("aria-expanded", String(isOpen));
-  if (isOpen) $("search").focus();
-});
+$("open-species").addEventListener("click", toggleSpecies);
 
 const COMMANDS = {
   a: () => grid.selectAll(),
@@ -238,7 +244,7 @@ const COMMANDS = {
 for (const [verdict, { key }] of Object.entries(VERDICTS)) COMMANDS[key.toLowerCase()] = () => decideChosen(verdict);
 
 function escape() {
-  if ($("species").classList.contains("open")) $("open-species").click();
+  if ($("species").classList.contains("open")) toggleSpecies();
   else grid.selectNone();
 }
 

@@ -7,8 +7,8 @@ import { $, build, count, icon } from "./dom.js";
 
 const DAG = "dataset_build";
 const ENDED = ["success", "failed"];
-const POLL = 5_000; // milliseconds between looks at a run
-const LOOK = 60_000; // between looks for approvals
+const RUN_POLL = 5_000; // milliseconds between questions for a run
+const APPROVALS_POLL = 60_000; // between questions for approvals, and after one about a run that failed
 
 const runAddress = (run) => `../dags/${DAG}/runs/${encodeURIComponent(run)}`;
 
@@ -82,14 +82,14 @@ export class Rebuild {
     this.#run = run;
     this.#say(`Run is ${run.state}: `, outsideLink(run.dag_run_id, runAddress(run.dag_run_id)));
     if (ENDED.includes(run.state)) $("rebuild-start").disabled = false;
-    else setTimeout(() => this.#poll(run), POLL);
+    else setTimeout(() => this.#poll(run), RUN_POLL);
   }
 
   async #poll(run) {
     try {
       this.#follow(await airflow("GET", `dags/${DAG}/dagRuns/${encodeURIComponent(run.dag_run_id)}`));
     } catch {
-      setTimeout(() => this.#poll(run), LOOK);
+      setTimeout(() => this.#poll(run), APPROVALS_POLL);
     }
   }
 
@@ -103,7 +103,7 @@ export class Rebuild {
 export async function watchApprovals() {
   const found = await approvals();
   if (found) $("approvals").replaceChildren(...found.map(approval));
-  setTimeout(watchApprovals, LOOK);
+  setTimeout(watchApprovals, APPROVALS_POLL);
 }
 
 /** The approvals that runs wait for; null where Airflow does not tell. */

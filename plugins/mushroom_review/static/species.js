@@ -41,7 +41,7 @@ export class SpeciesList {
     this.list.replaceChildren();
     if (!$("search").value.trim()) this.#append([{ ...set, taxon_id: null, scientific_name: "All species" }]);
     this.#append(first.species);
-    this.#next = first.next;
+    this.#next = first.next_cursor;
     if (!this.#rows.size) this.list.append(build("li", { class: "nothing", text: "No species of this name." }));
     this.mark(this.#current);
   }
@@ -51,7 +51,7 @@ export class SpeciesList {
     this.#loading ??= this.#page(this.#next).then((page) => {
       this.#loading = null;
       if (!page) return;
-      this.#next = page.next;
+      this.#next = page.next_cursor;
       this.#append(page.species);
       this.mark(this.#current);
     });

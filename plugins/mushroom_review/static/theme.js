@@ -3,10 +3,10 @@
 "use strict";
 
 (() => {
-  const TOKENS = [
+  const TOKENS = [ // those that base.css names
     "bg", "bg-subtle", "bg-muted", "bg-emphasized", "bg-panel", "fg", "fg-muted", "border", "border-emphasized",
-    ...["brand", "green", "red", "purple", "amber"].flatMap((palette) =>
-      ["solid", "contrast", "fg", "muted", "subtle", "emphasized", "focus-ring"].map((shade) => `${palette}-${shade}`)),
+    "brand-solid", "brand-contrast", "brand-fg", "brand-muted", "brand-subtle", "brand-focus-ring", "green-fg",
+    "green-subtle", "red-fg", "red-subtle", "purple-fg", "purple-subtle", "amber-fg", "amber-subtle",
   ];
   const root = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)");
@@ -31,10 +31,9 @@
     if (!outer) return;
     const style = parent.getComputedStyle(outer);
     for (const token of TOKENS) {
-      const name = `--chakra-colors-${token}`;
-      const value = style.getPropertyValue(name).trim();
-      if (value) root.style.setProperty(name, value);
-      else root.style.removeProperty(name);
+      const value = style.getPropertyValue(`--chakra-colors-${token}`).trim();
+      if (value) root.style.setProperty(`--${token}`, value);
+      else root.style.removeProperty(`--${token}`);
     }
   };
 

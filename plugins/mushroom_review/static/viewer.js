@@ -1,7 +1,7 @@
 // The large view: one photo, all that is known of it, and the verdicts; the arrow keys go through the grid's photos.
 
-import { picture, stamp } from "./card.js";
-import { $, build, link, percent } from "./dom.js";
+import { picture, stamp, told } from "./card.js";
+import { $, build, link, percent, speak } from "./dom.js";
 import { photoLog } from "./log.js";
 import { doubt, meaning, state, VERDICTS, why } from "./words.js";
 
@@ -55,7 +55,9 @@ export class Viewer {
     if (!this.dialog.open) return;
     const to = this.grid.items.indexOf(this.#item) + by;
     if (to >= this.grid.items.length) await this.grid.more();
-    if (this.grid.items[to]) this.#show(this.grid.items[to]);
+    if (!this.grid.items[to]) return;
+    this.#show(this.grid.items[to]);
+    speak(told(this.#item));
   }
 
   #show(item) {

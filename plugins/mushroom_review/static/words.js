@@ -7,7 +7,8 @@ export const VERDICTS = {
   not_sure: { label: "Not sure", key: "N" },
 };
 
-const words = { kept: {}, pruned: {}, doubts: {}, verdicts: {} };
+const POOR_QUALITY = "poor_quality"; // the reason whose words name every issue
+const words = { kept: {}, pruned: {}, doubts: {}, issues: {}, verdicts: {} };
 
 export function learn(start) {
   for (const kind of Object.keys(words)) words[kind] = start[kind];
@@ -15,8 +16,13 @@ export function learn(start) {
 
 export const meaning = (verdict) => words.verdicts[verdict] ?? verdict;
 
-/** The findings that a filter may name, in groups. */
-export const findings = () => [["Pruned", words.pruned], ["Doubtful", words.doubts]];
+/** The reasons that a filter may name, in groups: the filter's name, a heading, the words by code. */
+export const filters = () => [
+  ["finding", "Pruned", words.pruned],
+  ["finding", "Doubtful", words.doubts],
+  ["issue", "Poor quality: the photo …", words.issues],
+  ["verdict", "Decided", Object.fromEntries(Object.entries(VERDICTS).map(([verdict, { label }]) => [verdict, label]))],
+];
 
 /** What the rules made of a photo: the class of its badge, its word. */
 export function state(item) {
@@ -32,10 +38,13 @@ export function progress({ pruned, doubtful, waiting, decided }) {
   return { flagged, done: flagged - waiting, alsoKept: decided - (flagged - waiting) };
 }
 
-/** Why, in a sentence: the doubt of a photo that is kept, else the reason. */
+/** Why, in a sentence: the doubt of a photo that is kept, else the reason; and what makes the photo poor. */
 export function why(item) {
+  const poor = item.quality_issue ? `the photo ${words.issues[item.quality_issue] ?? item.quality_issue}` : "";
+  if (item.reason === POOR_QUALITY && poor) return poor;
   const reason = words.pruned[item.reason] ?? words.kept[item.reason] ?? item.reason;
-  return item.is_outlier || !item.doubt ? reason : doubt(item);
+  const found = item.is_outlier || !item.doubt ? reason : doubt(item);
+  return poor ? `${found}; ${poor}` : found;
 }
 
 export const doubt = (item) => words.doubts[item.doubt] ?? item.doubt;

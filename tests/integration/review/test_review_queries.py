@@ -30,13 +30,13 @@ def stray(photo_id: int, cluster: int, score: float) -> dict[str, Any]:
 @pytest.fixture
 def reviewed(engine: Engine) -> Engine:
     rows = [
-        pruned_photo(2, outlier_score=0.2),
+        pruned_photo(2, outlier_score=0.2, quality_issue="tiny"),
         pruned_photo(4, outlier_score=0.4),
         stray(6, 2, 0.9),
         stray(8, 1, 0.5),
         stray(10, 2, 0.8),
         stray(12, 1, 0.6),
-        noise(14, 0.7),
+        noise(14, 0.7, quality_issue="blurred"),
         noise(16, 0.95),
         pruned_photo(18, doubt="near_border", outlier_score=0.5),
         pruned_photo(20, doubt="held_back", outlier_score=0.9),
@@ -78,6 +78,10 @@ def test_items__by_species_then_what_belongs_together_most_outlying_first(review
         ({"finding": "suspected_label", "taxon_id": AMANITA}, [22]),
         ({"finding": "typical", "show": "all"}, [20, 18, 22, 4, 2, 1]),
         ({"finding": "like_junk"}, []),
+        ({"quality_issue": "blurred"}, [14]),
+        ({"quality_issue": "blurred", "finding": "stray_cluster"}, []),
+        ({"quality_issue": "tiny", "show": "all"}, [2]),
+        ({"quality_issue": "dark", "show": "all"}, []),
         ({"show": "decided"}, []),
         ({"taxon_id": 7}, []),
     ],
@@ -124,6 +128,7 @@ def test_items__show_what_is_known_of_a_photo(reviewed: Engine) -> None:
     assert (item.scientific_name, item.suggested_name, item.doubt) == (
         "Amanita muscaria", "Boletus edulis", "suspected_label",
     )  # fmt: skip
+    assert review.find_items(reviewed, FIRST, [14])[0].quality_issue == "blurred"
     assert (item.path, item.sha256) == ("photos/medium/022/22.jpg", f"{22:064x}")
     assert (item.license, item.login, item.observation_uuid) == ("CC-BY-NC", "user2", "observation-11")
     assert item.label_score == pytest.approx(0.1)
@@ -135,7 +140,12 @@ def test_find_items__returns_those_there_are(reviewed: Engine) -> None:
 
 @pytest.mark.parametrize(
     "filters",
-    [Filters(finding="junk"), Filters(verdict="delete"), replace(Filters(), show="'; --")],  # type: ignore[arg-type]
+    [
+        Filters(finding="junk"),
+        Filters(verdict="delete"),
+        Filters(quality_issue="ugly"),
+        replace(Filters(), show="'; --"),  # type: ignore[arg-type]
+    ],
 )
 def test_items__name_a_filter_that_is_none(reviewed: Engine, filters: Filters) -> None:
     with pytest.raises(CurationError, match="Received"):
@@ -200,7 +210,7 @@ SPECIES, PHOTOS = 500, 200_000
 
 
 def many_photos() -> pa.Table:
-    """500 species, 12 % pruned, 3 % in doubt, 4,000 people."""
+    """500 species, 12 % pruned, 3 % in doubt, 10 % blurred or dark, 4,000 people."""
     draw = np.random.default_rng(7)
     number = np.arange(PHOTOS)
     kind = draw.random(PHOTOS)
@@ -215,6 +225,7 @@ def many_photos() -> pa.Table:
         "reason": reason,
         "doubt": np.where(doubtful, draw.choice(["near_border", "suspected_label"], PHOTOS), None),
         "outlier_score": draw.random(PHOTOS, np.float32),
+        "quality_issue": np.where(kind > 0.9, draw.choice(["blurred", "dark"], PHOTOS), None),
     }
     given = pruned_photo(0)
     return pa.table(
@@ -258,6 +269,9 @@ ASKED = [
     Filters(finding="suspected_label", show="all"),
     Filters(finding="noise", taxon_id=1400),
     Filters(finding="poor_quality"),
+    Filters(quality_issue="blurred"),
+    Filters(quality_issue="text", show="all"),
+    Filters(quality_issue="blurred", show="kept", taxon_id=1400),
     Filters(observer_id=77, show="all"),
     Filters(observer_id=77),
 ]

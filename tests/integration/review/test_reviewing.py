@@ -16,8 +16,8 @@ from mushroom_tasks.curation import review
 from mushroom_tasks.curation.dataset import refresh
 from mushroom_tasks.curation.dataset.publish import MANIFEST, find_dataset
 from mushroom_tasks.settings import Settings, load_settings, nest
+from mushroom_tasks.stages.choices import choices
 from mushroom_tasks.stages.pruning import pruned_key
-from mushroom_tasks.stages.publishing import choices
 from mushroom_tasks.stages.results import DatasetResult, SelectionResult
 from mushroom_tasks.storage import Store
 

@@ -80,6 +80,7 @@ def _create_items() -> None:
         sa.Column("label_score", sa.REAL(), nullable=True),
         sa.Column("suggested_taxon_id", sa.BigInteger(), nullable=True),
         sa.Column("duplicate_of", sa.BigInteger(), nullable=True),
+        sa.Column("quality_issue", sa.String(), nullable=True),
         sa.Column("verdict", sa.String(), nullable=True),
         sa.Column("decided_by", sa.String(), nullable=True),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
@@ -90,6 +91,7 @@ def _create_items() -> None:
         op.create_index(f"ix_review_items_set_id_{column}_rank", "review_items", ["set_id", column, "rank"])
     for name, columns, condition in (
         ("doubt", ["doubt"], "doubt IS NOT NULL"),
+        ("quality_issue", ["quality_issue"], "quality_issue IS NOT NULL"),
         ("flagged", [], _FLAGGED),
         ("waiting", [], f"verdict IS NULL AND ({_FLAGGED})"),
         ("decided", [], "verdict IS NOT NULL"),

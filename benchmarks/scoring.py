@@ -1,12 +1,13 @@
-"""What a way of pruning found, held against the truth.
+"""What a way of curation found, held against the truth.
 
 found = Found("LocalOutlierFactor", flagged, score)
-judge(photos, found).f1
+quality_of(photos, found).f1
+by_kind(photos, found)["scattered"].recall
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,18 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Quality:
-    """Figures from 0 to 1, all for junk (single and in series) unless they name something else; nan: does not apply.
+class Retrieval:
+    """How well flags, and a ranking, find the photos that are wanted: figures from 0 to 1; nan: does not apply."""
+
+    precision: float
+    recall: float
+    f1: float
+    average_precision: float
+
+
+@dataclass(frozen=True)
+class Quality(Retrieval):
+    """How well junk is found, single and in series, among all photos, and what else is flagged.
 
     Attributes
     ----------
@@ -47,10 +58,6 @@ class Quality:
         Largest share flagged of a class without junk; its wrong species do not count.
     """
 
-    precision: float
-    recall: float
-    f1: float
-    average_precision: float
     clumps_found: int
     clumps: int
     scattered: float
@@ -60,16 +67,12 @@ class Quality:
     worst: float
 
 
-def judge(photos: LabelledPhotos, found: Found) -> Quality:
+def quality_of(photos: LabelledPhotos, found: Found) -> Quality:
     """Hold flags and scores against the truth."""
-    flagged, junk = found.flagged, photos.is_junk
-    both = int(np.sum(flagged & junk))
+    flagged = found.flagged
     series = [bool(flagged[rows].mean() > 0.5) for rows in photos.clumps]
     return Quality(
-        precision=both / flagged.sum() if flagged.any() else float("nan"),
-        recall=_share(flagged, junk),
-        f1=f1(flagged, junk),
-        average_precision=average_precision(found.score, junk),
+        **asdict(retrieval(found, photos.is_junk)),
         clumps_found=sum(series),
         clumps=len(series),
         scattered=_share(flagged, photos.is_scattered),
@@ -80,14 +83,31 @@ def judge(photos: LabelledPhotos, found: Found) -> Quality:
     )
 
 
+def by_kind(photos: LabelledPhotos, found: Found) -> dict[str, Retrieval]:
+    """Return how each kind is found among itself and clean photos: other kinds are neither hits nor mistakes."""
+    kinds = {
+        "scattered": photos.is_scattered,
+        "clumped": photos.is_clumped,
+        "mislabelled": photos.is_mislabelled,
+    }
+    return {kind: retrieval(found, wanted, wanted | photos.is_clean) for kind, wanted in kinds.items()}
+
+
+def retrieval(found: Found, wanted: NDArray[np.bool_], among: NDArray[np.bool_] | None = None) -> Retrieval:
+    """Tell how well the photos that are wanted (N,) are found, among some of all (N,) or among all."""
+    rows = slice(None) if among is None else among
+    flagged, score, wanted = found.flagged[rows], found.score[rows], wanted[rows]
+    return Retrieval(
+        precision=_share(wanted, flagged),
+        recall=_share(flagged, wanted),
+        f1=f1(flagged, wanted),
+        average_precision=float(average_precision_score(wanted, score)) if wanted.any() else float("nan"),
+    )
+
+
 def f1(flagged: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> float:
     """Return the harmonic mean of precision and recall; nan where nothing is wanted."""
     return float(2 * np.sum(flagged & wanted) / (flagged.sum() + wanted.sum())) if wanted.any() else float("nan")
-
-
-def average_precision(score: NDArray[Any], wanted: NDArray[np.bool_]) -> float:
-    """Return the average precision of a ranking; nan where nothing is wanted."""
-    return float(average_precision_score(wanted, score)) if wanted.any() else float("nan")
 
 
 def best_threshold(score: NDArray[Any], wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:

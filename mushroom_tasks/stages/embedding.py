@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mushroom_tasks import manifests
 from mushroom_tasks.learning.embedding_store import EmbeddingStore
@@ -18,11 +16,10 @@ from mushroom_tasks.photo_table import shard_of
 from mushroom_tasks.photos.looks import LookStore, look, looks_table
 from mushroom_tasks.progress import Progress
 from mushroom_tasks.settings import Settings
+from mushroom_tasks.stages.downloading import downloaded
 from mushroom_tasks.stages.results import ShardResult
 from mushroom_tasks.stages.shards import progress_folder
 from mushroom_tasks.storage import Store
-
-logger = logging.getLogger(__name__)
 
 # Embeddings and looks are kept after so many photos; a killed shard loses at most these.
 _CHUNK = 4_096
@@ -61,9 +58,3 @@ def _measure(rows: pa.Table, store: Store, looks: LookStore, folder: Path) -> No
 
 def _chunks(rows: pa.Table) -> Iterator[pa.Table]:
     return (rows.slice(start, _CHUNK) for start in range(0, rows.num_rows, _CHUNK))
-
-
-def downloaded(store: Store, downloads: str) -> pa.Table:
-    """Return what is known of every photo that was downloaded: `manifests.DOWNLOADS` without status and failure."""
-    table = manifests.read_manifest(store, f"downloads/{downloads}.parquet", manifests.DOWNLOADS)
-    return table.filter(pc.equal(table["status"], "ok")).drop_columns(["status", "failure", "detail"])

@@ -1,6 +1,4 @@
-"""Who may look and who may decide: Airflow says, by what a user may do with the DAG `dataset_build`.
-
-Whoever may read the DAG may look; only who may edit it decides. Nothing answers without a login.
+"""Who may decide: whoever may edit the DAG `dataset_build` in Airflow; others may look.
 
 A browser sends Airflow's cookie along with requests of any page. What changes something therefore takes JSON with a
 header of its own, which no form of another site can send, and looks where the browser says that it comes from.
@@ -12,25 +10,15 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
-from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from airflow.api_fastapi.core_api.security import requires_access_dag
 from airflow.configuration import conf
 from fastapi import Depends, HTTPException, Request, status
+from mushroom_web.access import DAG, Reader
 
-DAG = "dataset_build"
 HEADER = "x-mushroom-review"
 ONLY_LOOK = f"You may look but not decide: that takes the permission to edit {DAG}."
 
-_may_read = requires_access_dag("GET", param_dag_id=DAG)
 _may_edit = requires_access_dag("PUT", param_dag_id=DAG)
-
-
-def reader(request: Request, user: GetUserDep) -> BaseUser:
-    """Return the user; 401 without a login, 403 for one who may not read the DAG."""
-    _may_read(request, user)
-    return user
-
-
-Reader = Annotated[BaseUser, Depends(reader)]
 
 
 def may_decide(request: Request, user: Reader) -> bool:

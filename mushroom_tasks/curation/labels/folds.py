@@ -1,9 +1,9 @@
-"""Labelled photos as the judges of labels see them: features that suit distances, and who may judge whom.
+"""Photos in folds, as the judges of labels see them: features that suit distances, and who may judge whom.
 
-The observers are dealt into folds. What is learnt of the species for the photos of one fold comes from the other folds
+Each observer belongs to one fold. What is learnt of the species for the photos of one fold comes from the other folds
 alone, so nobody's photos speak for their own labels.
 
-    photos = LabelledPhotos(embeddings, species, observers, fitted, folds=8)
+    photos = FoldedPhotos(embeddings, species, observers, fitted, folds=8)
     for rows in photos.blocks(photos.of_fold(3)):
         photos.features(rows)
 """
@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mushroom_tasks.curation.features import unit
+
 _BLOCK = 4096  # photos whose features are held at once: 20 MB of 1,280
 
 
@@ -26,13 +28,10 @@ def roots(embeddings: NDArray[Any]) -> NDArray[np.float32]:
     The root keeps a few large activations from drowning the others (Perronnin et al. 2010, "power normalisation").
     """
     values = embeddings.astype(np.float32)
-    values = np.copysign(np.sqrt(np.abs(values)), values)
-    length = np.linalg.norm(values, axis=1, keepdims=True)
-    scaled: NDArray[np.float32] = values / np.maximum(length, np.finfo(np.float32).tiny)
-    return scaled
+    return unit(np.copysign(np.sqrt(np.abs(values)), values))
 
 
-def deal(observers: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
+def assign_folds(observers: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
     """Return the fold of each photo, all photos of an observer in the same: the largest first, each to the emptiest.
 
     There are as many folds as observers where those are fewer. Shapes (N,) and (N,).
@@ -48,7 +47,7 @@ def deal(observers: NDArray[np.int64], folds: int) -> NDArray[np.int64]:
     return result
 
 
-class LabelledPhotos:
+class FoldedPhotos:
     """Features, species and folds of all photos.
 
     Parameters
@@ -85,7 +84,7 @@ class LabelledPhotos:
         self.species = species
         self.observers = observers
         self.fitted = fitted
-        self.fold = deal(observers, folds)
+        self.fold = assign_folds(observers, folds)
         self.species_count = int(species.max()) + 1
         self.width = embeddings.shape[1]
         # By content, so that the result does not depend on the order of the input.
@@ -110,16 +109,17 @@ class LabelledPhotos:
         rows = self.of_fold(fold)
         return rows[self.fitted[rows]]
 
-    def spread(self, most: int) -> NDArray[np.intp]:
-        """Return fitted rows by species, at most so many of each, evenly spread over the observers."""
+    def references(self, most: int) -> NDArray[np.intp]:
+        """Return fitted rows by species, at most so many of each, of as many observers as there are.
+
+        The observers give one photo in turn, drawn by chance, until there are enough: where one took nearly all, those
+        of the others are all among them.
+        """
         rows = self._order[self.fitted[self._order]]
-        rows = rows[np.argsort(self.species[rows], kind="stable")]
-        counts = np.bincount(self.species[rows], minlength=self.species_count)
-        chosen = [
-            rows[np.linspace(end - count, end - 1, min(count, most)).astype(np.intp)]
-            for count, end in zip(counts, np.cumsum(counts), strict=True)
-        ]
-        return np.concatenate(chosen)
+        rows = np.random.default_rng(0).permutation(rows)
+        rows = rows[np.argsort(_turns(self.species[rows], self.observers[rows]), kind="stable")]
+        rows = rows[_turns(self.species[rows]) < most]
+        return rows[np.argsort(self.species[rows], kind="stable")]
 
     def sample(self, size: int) -> NDArray[np.intp]:
         """Return at most so many fitted rows, evenly spread over the observers."""
@@ -134,3 +134,13 @@ class LabelledPhotos:
     def features(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
         """Return the features of rows, about their mean; shape (rows, F)."""
         return roots(self._embeddings[rows]) - self._mean
+
+
+def _turns(*keys: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return how many rows before each have the same keys (N,), shape (N,)."""
+    order = np.lexsort(keys)
+    is_first = np.any([np.diff(key[order], prepend=key[order[:1]] - 1) != 0 for key in keys], axis=0)
+    place = np.arange(len(order))
+    turns = np.empty(len(order), np.intp)
+    turns[order] = place - np.maximum.accumulate(np.where(is_first, place, 0))
+    return turns

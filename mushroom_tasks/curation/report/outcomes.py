@@ -1,7 +1,7 @@
 """What became of a photo, in words for people, and whose photo it is: the same on the page and on the contact sheets.
 
-verdict = verdict_of(facts, row)
-verdict.kind, verdict.words        # "pruned", "stray cluster"
+outcome = outcome_of(facts, row)
+outcome.kind, outcome.words        # "pruned", "stray cluster"
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from mushroom_tasks.curation import reasons
 from mushroom_tasks.curation.dataset.attribution import license_of, observation_url, photographer
 from mushroom_tasks.curation.report.facts import Facts, Rows
 from mushroom_tasks.escaping import plain
+from mushroom_tasks.manifests import QUALITY_ISSUES
 
 KEPT, PRUNED, DOUBT = "kept", "pruned", "doubt"
 
 
-class Verdict(NamedTuple):
+class Outcome(NamedTuple):
     """`kind` is KEPT, PRUNED or DOUBT (kept, but somebody should look); `words` are short, `sentence` explains."""
 
     kind: str
@@ -41,24 +42,21 @@ def spoken(code: str) -> str:
 
 def kinds(facts: Facts) -> Rows:
     """Return the kind of every photo as an index: 0 kept, 1 pruned, 2 in doubt. Shape (N,)."""
-    in_doubt = (facts.doubt != None) & (facts.decision == None)  # noqa: E711 - of each element
-    return np.where(facts.is_outlier, 1, np.where(in_doubt, 2, 0)).astype(np.intp)
+    return np.where(facts.is_outlier, 1, np.where(facts.is_doubtful, 2, 0)).astype(np.intp)
 
 
-def verdict_of(facts: Facts, row: int) -> Verdict:
-    """Return what became of a photo: what a person said, else what the rules found."""
-    is_outlier, reason = bool(facts.is_outlier[row]), str(facts.reason[row])
-    if decision := facts.decision[row]:
-        return Verdict(PRUNED if is_outlier else KEPT, f"{spoken(decision)} (a person)", "decided by a person")
-    doubt = facts.doubt[row]
-    sentence = reasons.REASONS.get(reason, spoken(reason))
+def outcome_of(facts: Facts, row: int) -> Outcome:
+    """Return what became of a photo: a doubt about one that is kept stands above the reason why it is."""
+    is_outlier, reason, doubt = bool(facts.is_outlier[row]), str(facts.reason[row]), facts.doubt[row]
+    words, sentence = spoken(reason), reasons.REASONS.get(reason, spoken(reason))
+    if reason == reasons.POOR_QUALITY and (issue := facts.issue[row]):
+        words, sentence = f"{words}: {spoken(issue)}", f"the photo {QUALITY_ISSUES.get(issue, spoken(issue))}"
     if doubt is None:
-        return Verdict(PRUNED if is_outlier else KEPT, spoken(reason), sentence)
+        return Outcome(PRUNED if is_outlier else KEPT, words, sentence)
     why = reasons.DOUBTS.get(doubt, spoken(doubt))
     if not is_outlier:
-        return Verdict(DOUBT, spoken(doubt), why)
-    words = spoken(reason) if reason == doubt else f"{spoken(reason)}, {spoken(doubt)}"
-    return Verdict(PRUNED, words, f"{sentence}; {why}")
+        return Outcome(DOUBT, spoken(doubt), why)
+    return Outcome(PRUNED, words if reason == doubt else f"{words}, {spoken(doubt)}", f"{sentence}; {why}")
 
 
 def credit_of(facts: Facts, row: int) -> Credit:
