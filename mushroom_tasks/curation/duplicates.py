@@ -259,10 +259,11 @@ def _joined(parts: list[_Pairs]) -> _Pairs:
 
 
 def _distance(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the distance between the directions of each pair of embeddings: 0 to 2."""
+    """Return the distance between the directions of each pair of embeddings: 0 to 2; inf where one has none."""
+    first, second = unit(first), unit(second)
     # Not by the cosine: near 1 its last digit is worth 0.0003 of distance.
-    apart: NDArray[np.float64] = np.linalg.norm(unit(first) - unit(second), axis=1).astype(np.float64)
-    return apart
+    apart = np.linalg.norm(first - second, axis=1).astype(np.float64)
+    return np.where(first.any(axis=1) & second.any(axis=1), apart, np.inf)
 
 
 def _outcome(ids: _Rows, taxa: NDArray[np.int64], roots: _Rows, is_poor: NDArray[Any]) -> Duplicates:

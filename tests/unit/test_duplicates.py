@@ -201,6 +201,13 @@ def test_find__equal_features_settle_what_the_hash_leaves_open() -> None:
     assert stays_for(photos.find(), photos) == {first + 1: first for first in range(10, 200, 10)}
 
 
+def test_find__photos_without_features_are_like_no_other() -> None:
+    photos = Photos()
+    photos.like(photos.add(10), 11, 0, 0.0)
+    photos.embeddings = [np.zeros(64)] * 2
+    assert stays_for(photos.find(), photos) == {}
+
+
 def test_find__an_added_photo_leaves_those_that_were_kept() -> None:
     photos = Photos()
     models = [photos.add(photo_id) for photo_id in range(100, 110)]
