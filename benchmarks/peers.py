@@ -88,6 +88,8 @@ CLEANLAB = Peer(
 CLEANVISION = Peer(
     "cleanvision", ("cleanvision==0.3.7", "imagehash==4.3.2", "numpy==2.4.6", "pandas==3.1.1", "pillow==13.0.0")
 )
+# Apache-2.0; its last release, with wheels for Python 3.7 to 3.11.
+TFLITE_SUPPORT = Peer("tflite-support", ("tflite-support==0.4.4", "numpy==1.26.4"))
 
 
 def _install(home: Path, requirements: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.sdk import Param, dag, task
-from wiring import DATASET, DEFAULT_ARGS, GPU, START, TAGS, call, form
+from wiring import DATASET, DEFAULT_ARGS, GPU, START, TAGS, call, form, recipe_form
 
 from mushroom_tasks.learning.backbones.registry import names
 
@@ -32,7 +32,7 @@ def is_new(planned: dict) -> bool:
     return bool(planned["is_new"])
 
 
-@task(doc_md="Phases from the head down; checkpoints, curves; resumes at the last finished phase.", **GPU)
+@task(doc_md="Phases from the head down; checkpoints, curves; resumes at the step of the last backup.", **GPU)
 def train(params: dict[str, Any], planned: dict) -> dict:
     return call("train", params, planned)
 
@@ -72,22 +72,25 @@ def register(params: dict[str, Any], planned: dict) -> dict:
             section="Data set",
         ),
         **form(
+            "training.recipe",
             "training.backbone",
+            "training.seed",
+            backbone=names(),
+        ),
+        **recipe_form(
             "training.batch_size",
+            "training.balance",
+            "training.logit_adjustment",
             "training.dropout",
             "training.label_smoothing",
-            "training.weight_decay",
-            "training.rotation",
-            "training.translation",
-            "training.zoom",
-            "training.contrast",
-            "training.brightness",
-            "training.seed",
+            "training.mixup_alpha",
+            "training.cutmix_alpha",
             "training.phases",
+        ),
+        **form(
             "export.precisions",
             "export.min_agreement",
             "registry.max_model_mb",
-            backbone=names(),
         ),
     },
     tags=[*TAGS, "model"],

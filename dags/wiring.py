@@ -43,11 +43,23 @@ def form(*paths: str, **choices: Sequence[str]) -> dict[str, Param]:
     return {path: _param(path, schema, choices.get(path.rpartition(".")[2])) for path, schema in fields.items()}
 
 
+def recipe_form(*paths: str) -> dict[str, Param]:
+    """Return trigger-form fields for what a recipe gives: empty, unless somebody wants it otherwise."""
+    fields = form_fields(paths, load_settings())
+    for schema in fields.values():
+        schema["description"] += " Empty: as the recipe has it."
+        schema["type"], schema["default"] = ["null", schema["type"]], None
+        if "enum" in schema:
+            schema["enum"] = [None, *schema["enum"]]
+    return {path: _param(path, schema, None) for path, schema in fields.items()}
+
+
 def call(stage: str, params: Mapping[str, Any], *inputs: Any) -> dict[str, Any]:
     """Run a stage with the form's values on top of the settings; return its result for XCom."""
     from mushroom_tasks import stages
 
     chosen = {path: value for path, value in params.items() if "." in path or path == "root_taxa"}
+    chosen = {path: value for path, value in chosen.items() if value is not None or not path.startswith("training.")}
     try:
         # XCom brings results back as plain dicts; validate_call makes them what the stage declares.
         result = validate_call(getattr(stages, stage))(load_settings(nest(chosen)), *inputs)

@@ -89,6 +89,26 @@ def smaller(data: bytes, side: int, *, quality: int = SMALL_QUALITY, max_pixels:
     return buffer.getvalue()
 
 
+def upright_jpeg(data: bytes, side: int, *, quality: int, max_pixels: int = MAX_PIXELS) -> tuple[bytes, int, int]:
+    """Return (JPEG, width, height) of a photo as any decoder of plain JPEGs sees it: upright, RGB, not too large.
+
+    What is all that already, its shorter side at most `side` pixels, stays byte for byte. Decodes every photo whole,
+    so that what passes here will decode elsewhere; raises PhotoError as `decode` does.
+    """
+    image = _open(data, max_pixels)
+    is_plain = image.format == "JPEG" and image.mode == "RGB" and _orientation(image) not in _UPRIGHT
+    _load(image)
+    if is_plain and min(image.size) <= side:
+        return data, image.width, image.height
+    upright = _to_rgb(_upright(image, _orientation(image)))
+    if (scale := side / min(upright.size)) < 1:
+        size = round(upright.width * scale), round(upright.height * scale)
+        upright = upright.resize(size, Image.Resampling.BILINEAR, reducing_gap=3.0)
+    buffer = io.BytesIO()
+    upright.save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue(), upright.width, upright.height
+
+
 def square(data: bytes, side: int, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Return the middle square of a photo, `side` x `side` pixels, as an upright RGB image for people to look at.
 

@@ -56,19 +56,24 @@ def run(source: Source = None, workdir: Workdir = None, overrides: Overrides = N
 
 @app.command()
 def predict(
-    bundle: Annotated[Path, typer.Argument(help="Bundle folder that `mushroom run` printed.")],
+    bundle: Annotated[Path, typer.Argument(help="Bundle folder that `mushroom run` printed, or its zip.")],
     photos: Annotated[list[Path], typer.Argument(help="Photos.")],
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON per photo.")] = False,
     precision: Annotated[str | None, typer.Option(help="Variant to use; default: the bundle's own.")] = None,
+    lat: Annotated[float | None, typer.Option(help="Latitude the photos were taken at, degrees; with --lon.")] = None,
+    lon: Annotated[float | None, typer.Option(help="Longitude, degrees; with --lat.")] = None,
+    date: Annotated[str | None, typer.Option(help="Day the photos were taken, YYYY-MM-DD.")] = None,
 ) -> None:
-    """Show the top five species for each photo, through LiteRT alone."""
+    """Show the top five species for each photo, through LiteRT alone; place and date help where they are known."""
     from mushroom_tasks.mobile.predict import Predictor, describe, json_line
+    from mushroom_tasks.mobile.prior import Moment, month_of
 
+    moment = Moment(lat, lon, month_of(date) if date is not None else None)
     predictor = Predictor(bundle, precision)
     failed = False
     for photo in photos:
         try:
-            found = predictor.predict(photo.read_bytes())
+            found = predictor.predict(photo.read_bytes(), moment=moment)
         except (MushroomError, OSError) as error:
             failed = True
             typer.secho(f"{photo}: {error}", err=True, fg=typer.colors.RED)
@@ -133,6 +138,17 @@ def settings(
         typer.echo(markdown_table(), nl=False)
     else:
         typer.echo(settings_from(workdir, overrides).model_dump_json(indent=2))
+
+
+@app.command()
+def backbones(
+    markdown: Annotated[bool, typer.Option("--markdown", help="The table of docs/models.md.")] = False,
+) -> None:
+    """List the backbones: size, input, licence and source of their weights, published accuracy."""
+    from mushroom_tasks.learning.backbones.table import markdown_table as backbones_markdown
+    from mushroom_tasks.learning.backbones.table import text_table
+
+    typer.echo(backbones_markdown() if markdown else text_table(), nl=False)
 
 
 @app.command()

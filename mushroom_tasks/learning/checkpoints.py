@@ -5,7 +5,8 @@
     checkpoints.restore(model, phases=len(finished))
     checkpoints.save(model, [*finished, result], summary)
 
-`history.json` lists the finished phases and is written last, so it never names weights that are not there.
+`history.json` lists the finished phases and is written last, so it never names weights that are not there. Within a
+phase, `backup.npz` holds everything that a step depends on; see `phases`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,58 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mushroom_tasks.learning.phases import PhaseResult
 
 if TYPE_CHECKING:
     import keras
+
+
+class PhaseFiles:
+    """What a running phase leaves in `folder`: its best weights, and backups to go on from.
+
+    Parameters
+    ----------
+    folder
+        Local folder of the checkpoints.
+    key
+        Names run and phase; a backup of another is ignored.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self._best = folder / "running.weights.h5"
+        self._backup = folder / "backup.npz"
+        self._key = key
+
+    def save_best(self, model: keras.Model) -> None:
+        """Keep the weights of the best epoch so far."""
+        partial = self._best.with_name("partial.weights.h5")
+        model.save_weights(partial)
+        partial.replace(self._best)
+
+    def load_best(self, model: keras.Model) -> None:
+        """Load the weights of the best epoch."""
+        model.load_weights(self._best)
+
+    def back_up(self, arrays: list[NDArray[Any]], counters: dict[str, Any]) -> None:
+        """Replace the backup, whole or not at all."""
+        partial = self._backup.with_suffix(".part")
+        named: dict[str, Any] = {f"array_{number}": array for number, array in enumerate(arrays)}
+        with partial.open("wb") as file:
+            np.savez(file, key=np.array(self._key), counters=np.array(json.dumps(counters)), **named)
+        partial.replace(self._backup)
+
+    def restore(self) -> tuple[list[NDArray[Any]], dict[str, Any]] | None:
+        """Return arrays and counters of this phase's backup, or None where there is none."""
+        if not self._backup.exists():
+            return None
+        with np.load(self._backup, allow_pickle=False) as found:
+            if str(found["key"]) != self._key:
+                return None
+            arrays = [found[f"array_{number}"] for number in range(len(found.files) - 2)]
+            return arrays, json.loads(str(found["counters"]))
 
 
 class Checkpoints:
@@ -49,10 +98,10 @@ class Checkpoints:
         there = self.model_path.exists() if history["complete"] else self._of(len(phases)).exists()
         return phases if there and history["identity"] == self._identity else []
 
-    def running(self) -> Path:
-        """Return the file for the best weights of the phase that runs."""
+    def running(self, phase: int) -> PhaseFiles:
+        """Return the files of the phase with this number, which is about to run or to go on."""
         self._weights.mkdir(parents=True, exist_ok=True)
-        return self._weights / "running.weights.h5"
+        return PhaseFiles(self._weights, f"{self._identity}/{phase}")
 
     def restore(self, model: keras.Model, phases: int) -> None:
         """Load the weights that `phases` finished phases left."""

@@ -1,14 +1,15 @@
 """The photos of a data set as tensors: labels, splits, and tf.data on top of prepared pixels.
 
-    split = select_split(rows, "train", kept_only=True)
-    batches = image_batches(prepared, split, classes=20, batch_size=32, shuffle_seed=1, augment=augmentation)
+    split = select_split(rows, "validation", kept_only=True)
+    batches = image_batches(prepared, split, classes=20, batch_size=32)
+
+What is evaluated is read from here; what trains, augmented, from `training_batches`.
 
 Needs TensorFlow for the batches only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,30 +83,20 @@ def check_trainable(classes: list[str], train: Split, validation: Split) -> None
         )
 
 
-def image_batches(
-    prepared: PreparedPixels,
-    split: Split,
-    classes: int,
-    batch_size: int,
-    *,
-    shuffle_seed: int | None = None,
-    augment: Callable[[Any], Any] | None = None,
-) -> tf.data.Dataset:
-    """Return batches of (float32 pixels 0..255 (B, S, S, 3), one-hot labels (B, classes)).
+def image_batches(prepared: PreparedPixels, split: Split, classes: int, batch_size: int) -> tf.data.Dataset:
+    """Return batches of (float32 pixels 0..255 (B, S, S, 3), one-hot labels (B, classes)) in the split's order.
 
-    Shuffling draws a new order every epoch, from the seed. Only a batch is read from the memory map at a time.
+    These are the pixels the phone sees. Only a batch is read from the memory map at a time.
     """
     import tensorflow as tf
 
     places = prepared.indices(split.sha256.tolist())
     data = tf.data.Dataset.from_tensor_slices((places, split.labels))
-    if shuffle_seed is not None:
-        data = data.shuffle(max(len(split), 1), seed=shuffle_seed)
     shape = prepared.pixels.shape[1:]
 
     def load(indices: Any, labels: Any) -> tuple[Any, Any]:
         read = tf.numpy_function(lambda chosen: prepared.pixels[chosen], [indices], tf.uint8)
         pixels = tf.ensure_shape(tf.cast(read, tf.float32), (None, *shape))
-        return (augment(pixels) if augment else pixels), tf.one_hot(labels, classes)
+        return pixels, tf.one_hot(labels, classes)
 
     return data.batch(batch_size).map(load).prefetch(tf.data.AUTOTUNE)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import importlib
 import os
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,40 @@ def prepare_devices() -> None:
     for gpu in tf.config.list_physical_devices("GPU"):
         with suppress(RuntimeError):
             tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def training_strategy(names: Sequence[str] | None = None) -> Any:
+    """Return the `tf.distribute` strategy for these devices: MirroredStrategy where there are several.
+
+    `names` are TensorFlow's, as "GPU:0"; None takes all GPUs, or else the CPU.
+    """
+    import tensorflow as tf
+
+    chosen = [device.name for device in tf.config.list_logical_devices("GPU")] if names is None else list(names)
+    return tf.distribute.MirroredStrategy(chosen) if len(chosen) > 1 else tf.distribute.get_strategy()
+
+
+@contextmanager
+def precision(policy: str) -> Iterator[None]:
+    """Build Keras layers with this dtype policy inside the block."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def training_policy(*, mixed: bool) -> str:
+    """Return Keras' dtype policy to train with: `mixed_float16` where it is wanted and there is a GPU.
+
+    On a CPU float16 is slower than float32, and saves nothing.
+    """
+    import tensorflow as tf
+
+    return "mixed_float16" if mixed and tf.config.list_physical_devices("GPU") else "float32"
 
 
 def _main_memory() -> tuple[int, int]:

@@ -39,7 +39,7 @@ def embedder_fingerprint(settings: EmbeddingSettings) -> str:
     return fingerprint(
         "embedder",
         backbone=backbone.name,
-        weights=backbone.weights_fingerprint(settings.weights),
+        weights=backbone.weights_fingerprint(settings.weights, settings.weights_folder),
         input_size=backbone.input_size,
         preprocessing=PREPROCESSING_VERSION,
     )
@@ -108,7 +108,7 @@ def _features(
 
     prepare_devices()
     keras.utils.set_random_seed(0)  # weights `none` give the same features in every shard
-    step = compiled(backbone.build(settings.weights))
+    step = compiled(backbone.build(settings.weights, weights_folder=settings.weights_folder))
     features = np.empty((len(paths), backbone.features), np.float32)
     size = backbone.input_size
     # Every batch has the same shape, the last one padded: the same kernels run, whatever the shard holds.

@@ -1,4 +1,4 @@
-"""The classifier: backbone, dropout, softmax head; its augmentation; and how deep it learns.
+"""The classifier: backbone, dropout, softmax head; and how deep it learns.
 
     model = build_classifier(backbone, "imagenet", classes=20, dropout=0.2)
     set_depth(model, backbone, 0.3)         # the head and the top 30 % of the blocks learn
@@ -9,10 +9,11 @@ Plain Keras layers only, so a saved model loads anywhere without custom objects.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mushroom_tasks.learning.backbones.backbone import LAYER_NAME, Backbone
-from mushroom_tasks.settings import TrainingSettings
+from mushroom_tasks.learning.backbones import Backbone
+from mushroom_tasks.learning.backbones.keras_weights import LAYER_NAME
 
 if TYPE_CHECKING:
     import keras
@@ -21,7 +22,12 @@ HEAD_NAME = "head"
 
 
 def build_classifier(
-    backbone: Backbone, weights: str, classes: int, dropout: float, input_size: int | None = None
+    backbone: Backbone,
+    weights: str,
+    classes: int,
+    dropout: float,
+    input_size: int | None = None,
+    weights_folder: Path | None = None,
 ) -> keras.Model:
     """Return a model from float32 pixels 0..255 (N, S, S, 3) to probabilities (N, classes).
 
@@ -30,12 +36,13 @@ def build_classifier(
     """
     import keras
 
-    extractor = backbone.build(weights, input_size)
+    extractor = backbone.build(weights, input_size, weights_folder)
     inputs = keras.Input(extractor.input_shape[1:], name="pixels")
     features = extractor(inputs, training=False)
     dropped = keras.layers.Dropout(dropout, name="dropout")(features)
     # float32 whatever the precision policy: a softmax over many classes in float16 loses the small probabilities.
-    outputs = keras.layers.Dense(classes, activation="softmax", dtype="float32", name=HEAD_NAME)(dropped)
+    logits = keras.layers.Dense(classes, dtype="float32", name=HEAD_NAME)(dropped)
+    outputs = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
     return keras.Model(inputs, outputs, name="classifier")
 
 
@@ -44,8 +51,15 @@ def feature_extractor(model: keras.Model) -> keras.Model:
     return model.get_layer(LAYER_NAME)
 
 
+def logits_of(model: keras.Model) -> keras.Model:
+    """Return the classifier before its softmax: pixels to logits, sharing its weights."""
+    import keras
+
+    return keras.Model(model.input, model.get_layer(HEAD_NAME).output, name="logits")
+
+
 def head_of(model: keras.Model) -> keras.Model:
-    """Return dropout and head alone as a model from features to probabilities, sharing the classifier's weights."""
+    """Return dropout and head alone as a model from features to logits, sharing the classifier's weights."""
     import keras
 
     features = keras.Input(feature_extractor(model).output_shape[1:], name="features")
@@ -67,6 +81,21 @@ def set_depth(model: keras.Model, backbone: Backbone, depth: float) -> int:
     return sum(int(weight.shape.num_elements()) for weight in model.trainable_weights)
 
 
+def rate_factors(model: keras.Model, backbone: Backbone, decay: float) -> list[float]:
+    """Return a factor on the learning rate for each trainable variable, in order.
+
+    1 for the head, `decay` for the backbone's top block, `decay` squared for the block below it, and so on.
+    """
+    extractor = feature_extractor(model)
+    blocks = {
+        id(weight): block
+        for layer in extractor.layers
+        if (block := backbone.block_of(layer.name)) is not None
+        for weight in layer.trainable_weights
+    }
+    return [decay ** (backbone.blocks - blocks.get(id(weight), backbone.blocks)) for weight in model.trainable_weights]
+
+
 def compiled(model: keras.Model) -> Callable[[Any], Any]:
     """Return the model's inference as one graph that takes batches of any length, twice as fast as `predict`."""
     import tensorflow as tf
@@ -74,29 +103,3 @@ def compiled(model: keras.Model) -> Callable[[Any], Any]:
     signature = [tf.TensorSpec(model.input_shape, tf.float32)]
     graph: Callable[[Any], Any] = tf.function(lambda pixels: model(pixels, training=False), input_signature=signature)
     return graph
-
-
-def augmentation(settings: TrainingSettings, seed: int) -> Callable[[Any], Any]:
-    """Return a function that augments a batch of float32 pixels 0..255; every photo draws its own parameters.
-
-    It belongs to training alone and is no part of the classifier, so it is never exported.
-    """
-    import keras
-
-    layers: list[Any] = [
-        keras.layers.RandomFlip("horizontal", seed=seed),
-        keras.layers.RandomRotation(settings.rotation, fill_mode="reflect", seed=seed + 1),
-        keras.layers.RandomTranslation(settings.translation, settings.translation, fill_mode="reflect", seed=seed + 2),
-        keras.layers.RandomZoom((-settings.zoom, settings.zoom / 2), fill_mode="reflect", seed=seed + 3),
-        keras.layers.RandomContrast(settings.contrast, value_range=(0, 255), seed=seed + 4),
-        keras.layers.RandomBrightness(settings.brightness, value_range=(0, 255), seed=seed + 5),
-    ]
-    strengths = (settings.flip, settings.rotation, settings.translation, settings.zoom, settings.contrast)
-    chosen = [layer for layer, strength in zip(layers, (*strengths, settings.brightness), strict=True) if strength]
-
-    def augment(pixels: Any) -> Any:
-        for layer in chosen:
-            pixels = layer(pixels, training=True)
-        return pixels
-
-    return augment

@@ -45,9 +45,17 @@ def read_pixels(store: Store, paths: Sequence[str], size: int) -> Iterator[tuple
 def read_images(store: Store, paths: Sequence[str], look: Callable[[Image.Image], T]) -> Iterator[tuple[int, T]]:
     """Yield (index, what `look` returns of the decoded photo) for each path of the store, in order.
 
-    Reading, decoding and looking run ahead in threads (Pillow decodes outside the GIL, a remote store waits).
+    Raises LearningError as `read_files` does.
+    """
+    return read_files(store, paths, lambda data: look(imaging.decode(data)))
 
-    Raises LearningError that names a photo which is missing or no longer decodes.
+
+def read_files(store: Store, paths: Sequence[str], look: Callable[[bytes], T]) -> Iterator[tuple[int, T]]:
+    """Yield (index, what `look` returns of the photo's file) for each path of the store, in order.
+
+    Reading and looking run ahead in threads (Pillow decodes outside the GIL, a remote store waits).
+
+    Raises LearningError that names a photo which is missing, or where `look` raises PhotoError.
     """
     with ThreadPoolExecutor(max_workers=_workers(), thread_name_prefix="pixels") as pool:
         waiting: deque[Future[T]] = deque()
@@ -69,9 +77,9 @@ def _workers() -> int:
     return min(16, 2 * (os.cpu_count() or 1))
 
 
-def _read(store: Store, path: str, look: Callable[[Image.Image], T]) -> T:
+def _read(store: Store, path: str, look: Callable[[bytes], T]) -> T:
     try:
-        return look(imaging.decode(store.read_bytes(path)))
+        return look(store.read_bytes(path))
     except FileNotFoundError as error:
         raise LearningError(
             f"the photo {store.address(path)} is gone from the store. Where its photographer withdrew it, train on the "

@@ -1,4 +1,4 @@
-"""Plots: the curves of all phases, and the confusion matrix.
+"""Plots: the curves of all phases, and the figure that every plot is drawn on.
 
     plot_curves(result.phases, folder / "curves.png")
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_TRAIN, _VALIDATION, _INK, _SHADE = "#8a8f98", "#b5432a", "#2b2d33", "#f1eee8"
-_NUMBERS_UP_TO = 40  # classes; in a larger matrix the counts would be too small to read
+INK, ACCENT, QUIET = "#2b2d33", "#b5432a", "#8a8f98"
+_SHADE = "#f1eee8"
 
 
 def plot_curves(phases: Sequence[PhaseResult], path: Path) -> None:
@@ -30,15 +30,15 @@ def plot_curves(phases: Sequence[PhaseResult], path: Path) -> None:
 
     The head's phase has many cheap epochs and the others few dear ones, so every phase takes the same width.
     """
-    figure = _figure(9.6, 6.4)
+    figure = figure_of(9.6, 6.4)
     accuracy, loss = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3, 2]})
     best_loss = min(phase.best["val_loss"] for phase in phases)
     for number, phase in enumerate(phases):
         places = number + (np.arange(len(phase.epochs)) + 0.5) / len(phase.epochs)
         for axes, metric in ((accuracy, "accuracy"), (loss, "loss")):
             axes.axvspan(number, number + 1, color=_SHADE if number % 2 == 0 else "white", zorder=0)
-            _line(axes, places, [epoch[metric] for epoch in phase.epochs], _TRAIN)
-            _line(axes, places, [epoch[f"val_{metric}"] for epoch in phase.epochs], _VALIDATION)
+            _line(axes, places, [epoch[metric] for epoch in phase.epochs], QUIET)
+            _line(axes, places, [epoch[f"val_{metric}"] for epoch in phase.epochs], ACCENT)
         best = phase.epochs.index(phase.best)
         if phase.best["val_loss"] == best_loss:
             _mark(accuracy, places[best], phase.best["val_accuracy"], f"kept: {phase.best['val_accuracy']:.1%}")
@@ -53,9 +53,9 @@ def _line(axes: Axes, places: NDArray[np.float64], values: list[float], color: s
 
 
 def _mark(axes: Axes, x: float, y: float, text: str) -> None:
-    axes.plot([x], [y], marker="o", markersize=9, markerfacecolor="none", markeredgecolor=_INK, zorder=5)
+    axes.plot([x], [y], marker="o", markersize=9, markerfacecolor="none", markeredgecolor=INK, zorder=5)
     axes.annotate(
-        text, (x, y), (0, -16), textcoords="offset points", ha="center", va="top", fontsize=9, color=_INK, weight="bold"
+        text, (x, y), (0, -16), textcoords="offset points", ha="center", va="top", fontsize=9, color=INK, weight="bold"
     )
 
 
@@ -69,7 +69,7 @@ def _title(axes: Axes, number: int, phase: PhaseResult) -> None:
         ha="center",
         va="bottom",
         fontsize=9,
-        color=_INK,
+        color=INK,
     )
 
 
@@ -96,33 +96,8 @@ def _numbered(phase: PhaseResult) -> list[int]:
     return [n for n in range(1, count + 1) if n == 1 or n % step == 0]
 
 
-def plot_confusion(confusion: NDArray[np.int64], classes: Sequence[str], path: Path) -> None:
-    """Write a confusion matrix (C, C), rows true and columns predicted, as a PNG.
-
-    Colour is the share of the row, so that rare species read like common ones; numbers are photos.
-    """
-    count = len(classes)
-    side = min(max(5.0, 2.6 + 0.36 * count), 40.0)
-    figure = _figure(side + 1.0, side)
-    axes = figure.subplots()
-    totals = confusion.sum(axis=1, keepdims=True)
-    share = np.divide(confusion, totals, out=np.zeros(confusion.shape), where=totals > 0)
-    image = axes.imshow(np.ma.masked_equal(share, 0), cmap="YlOrBr", vmin=0, vmax=1)
-    if count <= _NUMBERS_UP_TO:
-        for row, column in np.argwhere(confusion > 0):
-            color = "white" if share[row, column] > 0.6 else _INK
-            axes.text(column, row, str(confusion[row, column]), ha="center", va="center", fontsize=7, color=color)
-    axes.set_xticks(range(count), list(classes), rotation=90, fontsize=8, style="italic")
-    axes.set_yticks(range(count), list(classes), fontsize=8, style="italic")
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    axes.spines[:].set_visible(False)
-    bar = figure.colorbar(image, ax=axes, shrink=0.6, format=lambda value, _: f"{value:.0%}")
-    bar.set_label("share of the true species' photos")
-    figure.savefig(path, dpi=130)
-
-
-def _figure(width: float, height: float) -> Figure:
+def figure_of(width: float, height: float) -> Figure:
+    """Return an empty figure, in inches, that belongs to nobody else."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -4,7 +4,7 @@
 
 The head first learns on features that are computed once (plain and mirrored); then the last blocks, then deeper ones
 learn on augmented photos, each phase from the best weights so far. Writes into `folder`: `model.keras`,
-`history.json`, `curves.png`. A run that was killed goes on after its last finished phase.
+`history.json`, `curves.png`. A run that was killed goes on at the step of its last backup, to the same end.
 
 Cost with the default settings: 807 training photos of 20 species took 421 s of CPU time and 2.2 GB of memory. Needs
 TensorFlow.
@@ -12,29 +12,38 @@ TensorFlow.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+import pyarrow.compute as pc
 
-from mushroom_tasks.learning import backbones
+from mushroom_tasks.learning import backbones, devices
+from mushroom_tasks.learning.balance import class_prior
 from mushroom_tasks.learning.checkpoints import Checkpoints
 from mushroom_tasks.learning.dataset import Split, check_trainable, classes_of, image_batches, select_split
-from mushroom_tasks.learning.devices import prepare_devices
+from mushroom_tasks.learning.features import FeatureBatches, collect
+from mushroom_tasks.learning.losses import ClassificationLoss
+from mushroom_tasks.learning.memory import Portions
 from mushroom_tasks.learning.model import (
-    augmentation,
     build_classifier,
     compiled,
     feature_extractor,
     head_of,
+    logits_of,
+    rate_factors,
     set_depth,
 )
-from mushroom_tasks.learning.phases import OnEpoch, PhaseResult, PhaseRun
+from mushroom_tasks.learning.optimizers import build_optimizer
+from mushroom_tasks.learning.phases import Batches, OnEpoch, PhaseResult, PhaseRun
 from mushroom_tasks.learning.pixels import PREPROCESSING_VERSION, PreparedPixels, prepare
 from mushroom_tasks.learning.plots import plot_curves
+from mushroom_tasks.learning.records import Records, write_records
+from mushroom_tasks.learning.steps import Steps
+from mushroom_tasks.learning.training_batches import training_batches
 from mushroom_tasks.progress import Progress
 from mushroom_tasks.settings import TrainingSettings
 from mushroom_tasks.storage import Store, fingerprint
@@ -76,6 +85,7 @@ def train(
     progress_folder: Path | None = None,
     *,
     input_size: int | None = None,
+    device_names: Sequence[str] | None = None,
 ) -> TrainingResult:
     """Train a classifier on what pruning kept of the train split; choose its weights on the validation split.
 
@@ -95,6 +105,8 @@ def train(
         Where a live display looks for the count; None shows none.
     input_size
         Side of the input in pixels; None takes the backbone's own.
+    device_names
+        What to train on, as TensorFlow names it ("GPU:0"); None takes all GPUs, or else the CPU.
 
     Raises
     ------
@@ -113,8 +125,16 @@ def train(
     checkpoints = Checkpoints(folder, _identity(settings, size, classes, training, validation))
     result = TrainingResult(classes, checkpoints.finished())
     if len(result.phases) < len(settings.phases) or not checkpoints.model_path.exists():
-        prepared = prepare(rows, store, cache, size, progress_folder)
-        trainer = _Trainer(backbone, settings, result, prepared, training, validation, checkpoints)
+        trained_on = rows.filter(pc.is_in(rows["sha256"], pa.array(training.sha256.tolist())))
+        data = _Data(
+            classes,
+            prepare(rows, store, cache, size, progress_folder),
+            write_records(trained_on, store, cache, progress_folder),
+            training,
+            validation,
+        )
+        devices.prepare_devices()
+        trainer = _Trainer(backbone, settings, result, data, checkpoints, devices.training_strategy(device_names))
         with Progress("train", sum(phase.epochs for phase in settings.phases), "epochs", progress_folder) as progress:
             trainer.run(on_epoch, progress)
     plot_curves(result.phases, folder / "curves.png")
@@ -124,8 +144,8 @@ def train(
 def _identity(settings: TrainingSettings, size: int, classes: list[str], training: Split, validation: Split) -> str:
     return fingerprint(
         "training-run",
-        settings=settings,
-        weights=backbones.get(settings.backbone).weights_fingerprint(settings.weights),
+        settings=settings.identity(),
+        weights=backbones.get(settings.backbone).weights_fingerprint(settings.weights, settings.weights_folder),
         preprocessing=PREPROCESSING_VERSION,
         size=size,
         classes=classes,
@@ -133,35 +153,67 @@ def _identity(settings: TrainingSettings, size: int, classes: list[str], trainin
     )
 
 
+@dataclass(frozen=True)
+class _Data:
+    classes: list[str]
+    prepared: PreparedPixels  # of all photos, as the phone sees them
+    records: Records  # of the training photos, to be cropped at random
+    training: Split
+    validation: Split
+
+    @property
+    def size(self) -> int:
+        return int(self.prepared.pixels.shape[1])
+
+    def plain(self, split: Split, batch_size: int) -> Any:
+        return image_batches(self.prepared, split, len(self.classes), batch_size)
+
+
 @dataclass
 class _Trainer:
     backbone: backbones.Backbone
     settings: TrainingSettings
     result: TrainingResult
-    prepared: PreparedPixels
-    training: Split
-    validation: Split
+    data: _Data
     checkpoints: Checkpoints
+    strategy: Any
 
     def run(self, on_epoch: OnEpoch, progress: Progress) -> None:
         """Run the phases that are not done, and save the model."""
         import keras
 
-        prepare_devices()
         keras.utils.set_random_seed(self.settings.seed)
         done = len(self.result.phases)
         # Pretrained weights need not be read again where a checkpoint holds all of them.
-        weights = "none" if done else self.settings.weights
-        model = build_classifier(
-            self.backbone, weights, len(self.result.classes), self.settings.dropout, self.prepared.pixels.shape[1]
-        )
+        model = self._build("none" if done else self.settings.weights)
         if done:
             self.checkpoints.restore(model, done)
             progress.advance(sum(phase.epochs for phase in self.settings.phases[:done]))
         for number in range(done, len(self.settings.phases)):
             self._run_phase(model, number, on_epoch, progress)
             self.checkpoints.save(model, self.result.phases, self._summary())
-        self.checkpoints.complete(model, self.result.phases, self._summary())
+        self.checkpoints.complete(self._as_float32(model), self.result.phases, self._summary())
+
+    @property
+    def _policy(self) -> str:
+        return devices.training_policy(mixed=self.settings.mixed_precision)
+
+    def _build(self, weights: str) -> keras.Model:
+        with devices.precision(self._policy), self.strategy.scope():
+            return build_classifier(
+                self.backbone,
+                weights,
+                len(self.data.classes),
+                self.settings.dropout,
+                self.data.size,
+                self.settings.weights_folder,
+            )
+
+    def _as_float32(self, model: keras.Model) -> keras.Model:
+        """Return the model as it is exported and evaluated anywhere: in float32, of no strategy."""
+        plain = build_classifier(self.backbone, "none", len(self.data.classes), self.settings.dropout, self.data.size)
+        plain.set_weights(model.get_weights())
+        return plain
 
     def _run_phase(self, model: keras.Model, number: int, on_epoch: OnEpoch, progress: Progress) -> None:
         import keras
@@ -176,52 +228,71 @@ class _Trainer:
             on_epoch(name, epoch, metrics)
 
         trainable = set_depth(model, self.backbone, phase.depth)
-        threshold = self.result.best["val_loss"] if self.result.phases else None
-        run = PhaseRun(phase, self.settings, self.checkpoints.running(), threshold)
-        if phase.depth == 0:
-            data = self._feature_batches(model, seed)
-            finished = run.fit(head_of(model), *data, report, trainable)
-        else:
-            finished = run.fit(model, *self._image_batches(seed), report, trainable)
+        batches, validation = self._batches(model, phase.depth, seed)
+        with self.strategy.scope():
+            learner = logits_of(model) if phase.depth > 0 else head_of(model)
+            run = self._phase_run(model, learner, number)
+        finished = run.fit(learner, batches, validation, report, trainable)
         self.result.phases.append(finished)
         progress.advance(phase.epochs - len(finished.epochs))  # epochs that stopping early saved
 
-    def _image_batches(self, seed: int) -> tuple[Any, Any]:
-        classes, batch_size = len(self.result.classes), self.settings.batch_size
-        augment = augmentation(self.settings, seed)
-        return (
-            image_batches(self.prepared, self.training, classes, batch_size, shuffle_seed=seed, augment=augment),
-            image_batches(self.prepared, self.validation, classes, batch_size),
+    def _phase_run(self, model: keras.Model, learner: keras.Model, number: int) -> PhaseRun:
+        settings, phase, before = self.settings, self.settings.phases[number], self.result.phases
+        optimizer = build_optimizer(
+            settings,
+            phase.learning_rate,
+            rate_factors(model, self.backbone, settings.layer_decay),
+            learner.trainable_variables,
+            scale_loss=self._policy == "mixed_float16",
+        )
+        prior = class_prior(self.data.training.labels, len(self.data.classes), settings)
+        loss = ClassificationLoss.of(prior, settings.label_smoothing, settings.logit_adjustment)
+        return PhaseRun(
+            phase,
+            settings,
+            optimizer,
+            Steps(learner, optimizer, loss, self.strategy),
+            self.checkpoints.running(number),
+            Portions(settings.batch_size, settings.min_batch_size, before[-1].accumulated if before else 1),
+            self.result.best["val_loss"] if before else None,
+            self._distribute,
         )
 
-    def _feature_batches(self, model: keras.Model, seed: int) -> tuple[Any, Any]:
+    def _distribute(self, batches: Any) -> Any:
+        if self.strategy.num_replicas_in_sync == 1:
+            return batches
+        return self.strategy.experimental_distribute_dataset(batches)
+
+    def _batches(self, model: keras.Model, depth: float, seed: int) -> tuple[Batches, Any]:
+        if depth == 0:
+            return self._feature_batches(model, seed)
+        data, settings = self.data, self.settings
+        training = training_batches(data.records, data.training, len(data.classes), settings, seed, data.size)
+        return training, data.plain(data.validation, settings.batch_size)
+
+    def _feature_batches(self, model: keras.Model, seed: int) -> tuple[Batches, Any]:
         """Features of plain and mirrored training photos, so the frozen backbone runs twice and not every epoch."""
         import tensorflow as tf
 
-        classes, batch_size = len(self.result.classes), self.settings.batch_size
+        data, settings, classes = self.data, self.settings, len(self.data.classes)
         extract = compiled(feature_extractor(model))
-        plain = image_batches(self.prepared, self.training, classes, batch_size)
-        sides = [_collect(plain, extract)]
-        if self.settings.flip:
-            sides.append(_collect(plain, lambda pixels: extract(tf.reverse(pixels, [2]))))
+        plain = data.plain(data.training, settings.batch_size)
+        sides = [collect(plain, extract)]
+        if settings.flip:
+            sides.append(collect(plain, lambda pixels: extract(tf.reverse(pixels, [2]))))
         features, labels = (np.concatenate(parts) for parts in zip(*sides, strict=True))
-        training = tf.data.Dataset.from_tensor_slices((features, labels))
-        training = training.shuffle(len(features), seed=seed).batch(batch_size).prefetch(tf.data.AUTOTUNE)
-        checked = _collect(image_batches(self.prepared, self.validation, classes, batch_size), extract)
-        return training, tf.data.Dataset.from_tensor_slices(checked).batch(batch_size)
+        checked, truth = collect(data.plain(data.validation, settings.batch_size), extract)
+        validation = tf.data.Dataset.from_tensor_slices((checked, tf.one_hot(truth, classes)))
+        return FeatureBatches(features, labels, classes, settings, seed), validation.batch(settings.batch_size)
 
     def _summary(self) -> dict[str, Any]:
         return {
+            "recipe": self.settings.model_dump(mode="json"),
             "backbone": self.backbone.name,
             "classes": self.result.classes,
-            "training_photos": len(self.training),
-            "validation_photos": len(self.validation),
+            "training_photos": len(self.data.training),
+            "validation_photos": len(self.data.validation),
             "best_validation_accuracy": self.result.best_validation_accuracy,
             "best_validation_loss": self.result.best["val_loss"],
             "seconds": self.result.seconds,
         }
-
-
-def _collect(batches: Any, extract: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    features, labels = zip(*((extract(pixels).numpy(), labels.numpy()) for pixels, labels in batches), strict=True)
-    return np.concatenate(features), np.concatenate(labels)

@@ -17,6 +17,7 @@ from mushroom_tasks.mobile.predict import Predictor
 from mushroom_tasks.mobile.predict import describe as describe_predictions
 from mushroom_tasks.progress import size
 from mushroom_tasks.settings import Settings
+from mushroom_tasks.stages.artifacts import zip_path
 from mushroom_tasks.storage import Store
 
 
@@ -63,6 +64,7 @@ def describe(settings: Settings, found: Finished) -> list[str]:
             f"agreement {parity.agreement:.1%}"
         )
     lines.append(f"Bundle    {found.bundle.folder}")
+    lines.append(f"Zip       {Store(settings.store).address(zip_path(manifest.fingerprint))}")
     lines += [f"          {name:<26} {size(entry.bytes):>10}" for name, entry in sorted(manifest.files.items())]
     return [*lines, *_held_out(settings, found)]
 
@@ -76,9 +78,9 @@ def _held_out(settings: Settings, found: Finished) -> list[str]:
     if test.num_rows == 0:
         return []
     photo = test.slice(test.num_rows // 2, 1).to_pylist()[0]
-    predictions = Predictor(found.bundle.folder).predict(store.read_bytes(photo["path"]))
+    answer = Predictor(found.bundle.folder).predict(store.read_bytes(photo["path"]))
     title = f"A held-out photo of {photo['scientific_name']} (photo {photo['photo_id']}):"
-    return ["", *describe_predictions(title, predictions)]
+    return ["", *describe_predictions(title, answer)]
 
 
 def _by_reason(counts: dict[str, int]) -> str:

@@ -8,9 +8,10 @@ escaped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mushroom_tasks.escaping import escape_markdown
+from mushroom_tasks.mobile.parity import Parity
 from mushroom_tasks.mobile.schema import Accuracy, Manifest, Species, Taxon
 
 
@@ -22,6 +23,8 @@ def card_text(manifest: Manifest, species: Sequence[Species], sizes: Mapping[str
         _accuracy(manifest.evaluation),
         _variants(manifest, sizes),
         _how_to_run(manifest),
+        *_season_and_place(manifest),
+        *_warnings(species),
         _data(manifest),
         _LIMITS,
         _classes(species),
@@ -95,7 +98,7 @@ def _accuracy(evaluation: Mapping[str, Accuracy]) -> str:
 
 
 def _variants(manifest: Manifest, sizes: Mapping[str, int]) -> str:
-    header = ("Model", "Size", "Top-1", "Top-5", "Same first name as Keras", "Mean difference", "One photo")
+    header = ("Model", "Size", "Top-1", "Top-5", "Same first name as Keras", "Mean difference", *_MEASURES.values())
     lines = []
     for entry in manifest.models.values():
         parity = entry.parity
@@ -107,16 +110,79 @@ def _variants(manifest: Manifest, sizes: Mapping[str, int]) -> str:
                 f"{parity.top5_litert:.1%} (Keras {parity.top5_keras:.1%})",
                 f"{parity.agreement:.1%}",
                 f"{parity.mean_abs_diff:.2g}",
-                f"{parity.latency_ms:.1f} ms",
+                *(_beside(parity, name) for name in _MEASURES if name != _TIME),
+                f"{parity.latency_ms:.1f} / {parity.latency_2_threads_ms:.1f} ms",
             )
         )
     parity = next(iter(manifest.models.values())).parity
     return (
         "## Before and after quantization\n\n"
         f"Each variant ran in LiteRT over {parity.photos:,} held-out photos. The difference is of the probabilities. "
-        f"The time is the median on one thread of the machine that exported the model "
+        "The calibration error is that of the calibrated probabilities; the poison cost counts 100 for each photo of a "
+        "species documented as poisonous that was taken for one without a warning, and 1 for the reverse, per photo. "
+        f"The time is the median on one thread, and on two, of the machine that exported the model "
         f"({escape_markdown(parity.machine)}); measure on the phone you have in mind.\n\n{_table(header, lines)}"
     )
+
+
+_TIME = "time"
+_MEASURES = {"ece": "Calibration error", "poison_cost": "Poison cost", _TIME: "One photo"}
+
+
+def _beside(parity: Parity, name: str) -> str:
+    """Return a measure of the variant and of Keras; nothing where it was not taken."""
+    if name not in parity.measures_litert:
+        return ""
+    return f"{parity.measures_litert[name]:.3f} (Keras {parity.measures_keras[name]:.3f})"
+
+
+def _season_and_place(manifest: Manifest) -> Iterator[str]:
+    """Give the section about the prior, where there is one."""
+    prior = manifest.prior
+    if prior is None:
+        return
+    judged = ""
+    if prior.top1_with is not None and prior.top1_without is not None:
+        judged = (
+            f" On {prior.photos:,} held-out photos with a place, top-1 is {prior.top1_with:.1%} with it and "
+            f"{prior.top1_without:.1%} without."
+        )
+    yield (
+        "## Season and place\n\n"
+        f"`{prior.file}` tells where and in which months a species is observed: {prior.observations:,} observations of "
+        "the loaded snapshot, none by the observers of the validation and test photos. Probabilities are multiplied by "
+        f"the ratio it gives to the power of weight {prior.weight:.2f}; unknown places change nothing.{judged} It "
+        "knows where people look for mushrooms, not where they can be: a rare find is no error."
+    )
+
+
+def _warnings(species: Sequence[Species]) -> Iterator[str]:
+    """Give the section about documented toxicity, where anything is documented."""
+    lines = [
+        (_linked(item), item.warning.level, escape_markdown(item.warning.toxin), escape_markdown(item.warning.syndrome))
+        for item in species
+        if item.warning
+    ]
+    if lines:
+        yield (
+            "## Documented as poisonous or suspected\n\n"
+            "From the literature that `species.json` cites. A species that is not in this table is **not documented "
+            "here**, which says nothing about it.\n\n"
+            f"{_table(('Species', 'Warning', 'Toxin', 'What happens'), lines)}"
+        )
+
+
+def _answering(manifest: Manifest) -> str:
+    """Say what is done to the model's answer before it is shown."""
+    calibration = manifest.calibration
+    text = f"- Calibrate: raise each probability to the power of 1 / {calibration.temperature:.4g}, then scale to 1."
+    if calibration.unknown:
+        unknown = calibration.unknown
+        text += (
+            f"\n- None of these: where the {unknown.score} of calibrated probabilities is below "
+            f"{unknown.threshold:.4g}; {unknown.accepted:.1%} of held-out photos of the species pass."
+        )
+    return text
 
 
 def _how_to_run(manifest: Manifest) -> str:
@@ -128,9 +194,11 @@ def _how_to_run(manifest: Manifest) -> str:
         f"antialiased), RGB, shape (1, {size}, {size}, 3), values 0 to 255. {inputs}. The preprocessing is inside the "
         "model: do not divide by 255.\n"
         f"- Output: float32 probabilities, shape (1, {manifest.output.shape[1]}), in the order of `labels.txt`. "
-        "Nothing is to be scaled back.\n"
-        "- `species.json` has the taxonomy and the iNaturalist page of each, `bundle.json` the same facts for programs "
-        "and the sha256 of every file."
+        f"Nothing is to be scaled back.\n{_answering(manifest)}\n"
+        "- The labels and what goes in and out are packed into each `.tflite` too, as the LiteRT metadata schema has "
+        "it.\n"
+        "- `species.json` has names, taxonomy, look-alikes and the iNaturalist page of each, `bundle.json` the same "
+        "facts for programs and the sha256 of every file."
     )
 
 

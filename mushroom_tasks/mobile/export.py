@@ -1,9 +1,12 @@
-"""Keras classifier to LiteRT: `float32`, the reference, and `int8`, for the phone.
+"""Keras classifier to LiteRT: `float32`, the reference, and smaller variants for the phone.
 
-Both take pixels 0..255 as RGB of shape (1, S, S, 3), their preprocessing inside, and answer with float32
-probabilities of shape (1, C). So an app fills the same buffer for both, divides by nothing and scales nothing back:
+All take pixels 0..255 as RGB of shape (1, S, S, 3), their preprocessing inside, and answer with float32
+probabilities of shape (1, C). So an app divides by nothing and scales nothing back:
 
 - `float32`: float32 pixels in.
+- `float16`: the same with weights of half the size, which the CPU widens when it loads them and a GPU computes with.
+- `dynamic`: float32 pixels in; weights are int8 (a quarter of the size), activations are quantized as they come
+  (dynamic range), so it needs no representative photos.
 - `int8`: uint8 pixels in, as a camera or a bitmap holds them, with scale 1 and zero point 0. Weights are quantized per
   channel, activations per tensor; every layer runs on integer kernels up to the logits. Only the softmax over C
   numbers is float32 (see `flatbuffer`).
@@ -31,7 +34,12 @@ from mushroom_tasks.mobile.interpreter import LiteRTClassifier
 from mushroom_tasks.settings import Precision
 from mushroom_tasks.storage import Store
 
-INPUT_TYPES: dict[Precision, Literal["float32", "uint8"]] = {"float32": "float32", "int8": "uint8"}
+INPUT_TYPES: dict[Precision, Literal["float32", "uint8"]] = {
+    "float32": "float32",
+    "float16": "float32",
+    "dynamic": "float32",
+    "int8": "uint8",
+}
 
 
 class ExportedModel(BaseModel):
@@ -56,9 +64,9 @@ def export(model_path: Path, representative: NDArray[np.uint8], precision: Preci
         A `.keras` file: float32 pixels 0..255 of shape (N, S, S, 3) to softmax probabilities (N, C).
     representative
         Photos of the training split, uint8 of shape (N, S, S, 3), that set the ranges of int8 activations; one or two
-        hundred are enough. Not looked at for float32.
+        hundred are enough. Not looked at for the other precisions.
     precision
-        `float32` or `int8`.
+        `float32`, `float16`, `dynamic` or `int8`.
     out
         The `.tflite` file; its folder is made where it is missing.
 
@@ -116,8 +124,11 @@ def _convert(model: Any, size: int, photos: NDArray[np.uint8], precision: str) -
     # Without the model as second argument the converter freezes the function as it is. With it, it goes through a
     # SavedModel, and the weights of a Keras 3 model were lost on the way without a word.
     converter = tf.lite.TFLiteConverter.from_concrete_functions([classify.get_concrete_function()])
+    if precision != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]  # alone it means `dynamic`
+    if precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
     if precision == "int8":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: _calibration(photos)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.uint8

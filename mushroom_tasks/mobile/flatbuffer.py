@@ -14,6 +14,7 @@ TensorFlow's converter leaves four things that a phone is better off without, an
 Needs ai-edge-litert (its schema classes) and flatbuffers, which it brings along.
 
     data = finish(converter.convert(), "int8")
+    data = with_buffer(data, "TFLITE_METADATA", content)
 """
 
 from __future__ import annotations
@@ -44,6 +45,22 @@ def finish(data: bytes, precision: str) -> bytes:
         _softmax_in_float(model, graph, schema)
     _name(model, graph, schema)
     return _pack(model, len(data))
+
+
+def with_buffer(data: bytes, name: str, content: bytes) -> bytes:
+    """Return the model with one more named metadata buffer; one of that name is replaced. The graph stays as it is."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(bytearray(data), 0))
+    named = {bytes(entry.name): entry for entry in model.metadata or ()}
+    entry = named.get(name.encode())
+    if entry is None:
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = name.encode(), len(model.buffers)
+        model.buffers.append(schema.BufferT())
+        model.metadata = [*(model.metadata or ()), entry]
+    model.buffers[entry.buffer].data = np.frombuffer(content, dtype=np.uint8)
+    return _pack(model, len(data) + len(content))
 
 
 def _softmax_in_float(model: Any, graph: Any, schema: Any) -> None:

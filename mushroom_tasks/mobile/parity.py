@@ -11,14 +11,18 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from mushroom_tasks.errors import BundleError
 from mushroom_tasks.mobile.interpreter import LiteRTClassifier
+
+Measure = Callable[[NDArray[np.float32], NDArray[np.integer]], float]
+_TIMED = 100  # photos that are timed on two threads
 
 
 class Parity(BaseModel):
@@ -34,8 +38,10 @@ class Parity(BaseModel):
         Of the probabilities, over all photos and classes.
     accuracy_keras, accuracy_litert, top5_keras, top5_litert
         Share of photos whose true class comes first, and among the first five.
-    latency_ms
-        Median time of one photo on one CPU thread of the machine that measured; says little about a phone.
+    measures_keras, measures_litert
+        What the given measures say of either, by name.
+    latency_ms, latency_2_threads_ms
+        Median time of one photo on one and on two CPU threads of the machine that measured; says little about a phone.
     machine
         Its processor architecture.
     """
@@ -50,7 +56,10 @@ class Parity(BaseModel):
     accuracy_litert: float
     top5_keras: float
     top5_litert: float
+    measures_keras: dict[str, float] = Field(default_factory=dict)
+    measures_litert: dict[str, float] = Field(default_factory=dict)
     latency_ms: float
+    latency_2_threads_ms: float
     machine: str
 
 
@@ -59,6 +68,7 @@ def compare(
     labels: NDArray[np.integer],
     tflite_path: Path,
     pixels: NDArray[np.uint8],
+    measures: Mapping[str, Measure] | None = None,
 ) -> Parity:
     """Run a LiteRT model over photos, one by one on one thread, and compare it with Keras.
 
@@ -72,6 +82,8 @@ def compare(
         A model as `export` makes it.
     pixels
         uint8 of shape (N, S, S, 3); may be a memory map, as photos are read one at a time.
+    measures
+        More to be said of either model's probabilities (N, C) and the labels (N,), such as its calibration error.
 
     Raises
     ------
@@ -86,11 +98,8 @@ def compare(
             f"(N, {model.classes}). Received: {count} photos, labels {labels.shape}, probabilities "
             f"{keras_probabilities.shape}"
         )
-    answers, seconds = np.empty_like(keras_probabilities, dtype=np.float32), np.empty(count)
-    for row in range(count):
-        start = time.perf_counter()
-        answers[row] = model.probabilities(np.asarray(pixels[row]))
-        seconds[row] = time.perf_counter() - start
+    answers, seconds = _run(model, pixels)
+    _, seconds_2_threads = _run(LiteRTClassifier(tflite_path, threads=2), pixels[:_TIMED])
     difference = np.abs(answers - keras_probabilities)
     return Parity(
         photos=count,
@@ -101,7 +110,10 @@ def compare(
         accuracy_litert=_accuracy(answers, labels, 1),
         top5_keras=_accuracy(keras_probabilities, labels, 5),
         top5_litert=_accuracy(answers, labels, 5),
+        measures_keras={name: float(of(keras_probabilities, labels)) for name, of in (measures or {}).items()},
+        measures_litert={name: float(of(answers, labels)) for name, of in (measures or {}).items()},
         latency_ms=float(np.median(seconds) * 1000),
+        latency_2_threads_ms=float(np.median(seconds_2_threads) * 1000),
         machine=platform.machine(),
     )
 
@@ -114,6 +126,16 @@ def require_agreement(parity: Parity, precision: str, minimum: float) -> None:
             f"{minimum:.1%} (export.min_agreement). Its top-1 accuracy is {parity.accuracy_litert:.1%}, Keras has "
             f"{parity.accuracy_keras:.1%}. Give more representative photos, or leave this precision out."
         )
+
+
+def _run(model: LiteRTClassifier, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return what a model says of each photo, (N, C), and the seconds that it took, (N,)."""
+    answers, seconds = np.empty((len(pixels), model.classes), np.float32), np.empty(len(pixels))
+    for row in range(len(pixels)):
+        start = time.perf_counter()
+        answers[row] = model.probabilities(np.asarray(pixels[row]))
+        seconds[row] = time.perf_counter() - start
+    return answers, seconds
 
 
 def _accuracy(probabilities: NDArray[np.float32], labels: NDArray[np.integer], top: int) -> float:

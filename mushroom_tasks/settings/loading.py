@@ -14,10 +14,11 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from mushroom_tasks.errors import SettingsError
 from mushroom_tasks.settings.download import DownloadSettings
+from mushroom_tasks.settings.embedding import EmbeddingSettings
+from mushroom_tasks.settings.evaluation import EvaluationSettings
 from mushroom_tasks.settings.imports import ImportSettings
 from mushroom_tasks.settings.ingest import IngestSettings
 from mushroom_tasks.settings.labels import LabelSettings
-from mushroom_tasks.settings.learning import EmbeddingSettings, TrainingSettings
 from mushroom_tasks.settings.pruning import PruningSettings
 from mushroom_tasks.settings.quality import DuplicateSettings, QualitySettings
 from mushroom_tasks.settings.release import ExportSettings, RegistrySettings
@@ -25,6 +26,7 @@ from mushroom_tasks.settings.report import ReportSettings
 from mushroom_tasks.settings.review import ReviewSettings
 from mushroom_tasks.settings.selection import SelectionSettings
 from mushroom_tasks.settings.source import SourceSettings
+from mushroom_tasks.settings.training import TrainingSettings
 
 _OPEN_DATA = "https://inaturalist-open-data.s3.amazonaws.com"
 _CREDENTIALS = (
@@ -77,6 +79,7 @@ class Settings(BaseSettings):
     report: ReportSettings = Field(default_factory=ReportSettings)
     review: ReviewSettings = Field(default_factory=ReviewSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     export: ExportSettings = Field(default_factory=ExportSettings)
     registry: RegistrySettings = Field(default_factory=RegistrySettings)
 

@@ -8,18 +8,25 @@ from pydantic import Field
 
 from mushroom_tasks.settings.section import Section
 
-Precision = Literal["float32", "int8"]
+Precision = Literal["float32", "float16", "dynamic", "int8"]
 
 
 class ExportSettings(Section):
     """LiteRT models and the bundle."""
 
-    precisions: tuple[Precision, ...] = Field(("float32", "int8"), min_length=1, description="Variants to export.")
+    precisions: tuple[Precision, ...] = Field(
+        ("float32", "float16", "dynamic", "int8"), min_length=1, description="Variants to export."
+    )
     representative_photos: int = Field(
         200, ge=8, le=10_000, description="Training photos that calibrate the int8 variant."
     )
     min_agreement: float = Field(
         0.9, ge=0, le=1, description="Least top-1 agreement with Keras on the test split, for every variant."
+    )
+    common_names: str = Field(
+        "",
+        description="CSV with common names for species.json: columns scientific_name, common_name and language (such "
+        "as `en`); iNaturalist's open data have none. Empty: no common names.",
     )
 
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from mushroom_tasks import manifests
 from mushroom_tasks.curation.dataset.publish import MANIFEST, PublishedDataset, find_dataset, list_datasets
 from mushroom_tasks.errors import BundleError, CurationError
+from mushroom_tasks.learning.evaluation import REPORT, EvaluationReport
 from mushroom_tasks.mobile.bundle import MARKER, Bundle, read_bundle
 from mushroom_tasks.settings import Settings
 from mushroom_tasks.stages.results import PlanResult
@@ -20,7 +21,7 @@ from mushroom_tasks.storage import Store, fingerprint
 
 MODEL = "model.keras"
 TRAINED = "training.json"
-EVALUATION = "evaluation.json"
+EVALUATION = REPORT
 
 # What learning, evaluation and export read of a data set, and no more: every data set ever published has these, so a
 # column that curation adds to the manifest takes none of them away from training.
@@ -37,7 +38,8 @@ _LEARNED = [
     "small_sha256",
     "is_outlier",
 ]
-_LEARNED_SINCE = ["duplicate_of", "picture"]  # null in data sets from before near-duplicates were looked for
+# Null in data sets from before they were there, or from before they were read here.
+_LEARNED_SINCE = ["duplicate_of", "picture", "observation_uuid", "reason"]
 
 
 def newest_dataset(store: Store) -> PublishedDataset:
@@ -69,18 +71,25 @@ def _latest_path(choices: Mapping[str, Any]) -> str:
 def dataset_rows(store: Store, plan: PlanResult) -> tuple[PublishedDataset, pa.Table]:
     """Return the plan's data set and its rows, paths as learning reads them: some columns of `manifests.PRUNED`.
 
-    A data set of an earlier version will do; `duplicate_of` and `picture` are null there.
+    A data set of an earlier version will do; what it lacks of the columns that were added since is null.
     """
     published = find_dataset(store, plan.dataset)
     path = published.file(MANIFEST)
     rows = manifests.read_manifest(store, path, manifests.PRUNED, _LEARNED)
     with store.open(path) as file:
         there = [name for name in _LEARNED_SINCE if name in pq.read_schema(file).names]
-    added = manifests.read_manifest(store, path, manifests.PRUNED, there)
+    # A former data set may hold nulls where today's cannot.
+    nullable = pa.schema([manifests.PRUNED.field(name).with_nullable(True) for name in _LEARNED_SINCE])
+    added = manifests.read_manifest(store, path, nullable, there)
     for name in _LEARNED_SINCE:
         nothing = pa.nulls(rows.num_rows, manifests.PRUNED.field(name).type)
         rows = rows.append_column(name, added[name] if name in there else nothing)
     return published, manifests.for_learning(rows)
+
+
+def read_evaluation(store: Store, plan: PlanResult) -> EvaluationReport:
+    """Return what the evaluation of the plan's model found; run the stage `evaluate` first."""
+    return EvaluationReport.model_validate(store.read_json(f"models/{plan.model}/{EVALUATION}"))
 
 
 def model_path(settings: Settings, store: Store, plan: PlanResult) -> Path:
@@ -94,6 +103,11 @@ def bundle_folder(settings: Settings, store: Store, bundle: str) -> Path:
     if not store.exists(f"{folder}/{MARKER}"):
         raise BundleError(f"there is no bundle in {store.address(folder)}. Export the model again.")
     return {store.local(f"{folder}/{name}", settings.cache).parent for name in store.list(folder)}.pop()
+
+
+def zip_path(bundle: str) -> str:
+    """Return where the store keeps the zip of a bundle."""
+    return f"bundles/mushroom-{bundle}.zip"
 
 
 def open_bundle(settings: Settings, store: Store, bundle: str) -> Bundle:

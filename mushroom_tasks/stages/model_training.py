@@ -9,10 +9,9 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 
-from mushroom_tasks.curation.dataset.publish import find_dataset
+from mushroom_tasks.curation.dataset.publish import SPECIES, find_dataset
 from mushroom_tasks.errors import LearningError
-from mushroom_tasks.learning import backbones, devices
-from mushroom_tasks.learning import evaluate as evaluation
+from mushroom_tasks.learning import backbones, devices, evaluation
 from mushroom_tasks.learning import train as training
 from mushroom_tasks.mobile.bundle import MARKER
 from mushroom_tasks.settings import Settings
@@ -23,16 +22,17 @@ from mushroom_tasks.stages.artifacts import (
     dataset_rows,
     model_path,
     newest_dataset,
+    read_evaluation,
     registration_path,
 )
+from mushroom_tasks.stages.model_scores import JUNK, gap_of_splits, is_evaluated, named_metrics
 from mushroom_tasks.stages.results import DevicesResult, EvaluationResult, PlanResult, TrainResult
+from mushroom_tasks.stages.species_facts import names_fingerprint
 from mushroom_tasks.stages.training_runs import EpochLog, logged, runs_of
 from mushroom_tasks.storage import Store, fingerprint
 from mushroom_tasks.tracking import open_tracker
 
 logger = logging.getLogger(__name__)
-
-_METRICS = ("top1", "top3", "top5", "macro_f1")
 
 
 def preflight(settings: Settings) -> DevicesResult:
@@ -58,10 +58,17 @@ def plan_training(settings: Settings, dataset: str = "") -> PlanResult:
         "model",
         version=1,
         dataset=published.fingerprint,
-        training=settings.training.model_dump(mode="json", exclude={"weights"}),
-        weights=backbone.weights_fingerprint(settings.training.weights),
+        training=settings.training.identity(),
+        weights=backbone.weights_fingerprint(settings.training.weights, settings.training.weights_folder),
     )
-    bundle = fingerprint("bundle", version=1, model=model, export=settings.export)
+    bundle = fingerprint(
+        "bundle",
+        version=2,
+        model=model,
+        export=settings.export.model_dump(mode="json", exclude={"common_names"}),
+        common_names=names_fingerprint(settings.export.common_names),
+        evaluation=evaluation.report_key(settings.evaluation),
+    )
     return PlanResult(
         dataset=published.fingerprint,
         backbone=backbone.name,
@@ -114,26 +121,33 @@ def train(settings: Settings, plan: PlanResult) -> TrainResult:
 def evaluate(settings: Settings, plan: PlanResult) -> EvaluationResult:
     """Judge the model on held-out observers: the test split as it came, and as pruning kept it."""
     store = Store(settings.store)
-    path = f"models/{plan.model}/{EVALUATION}"
-    if not store.exists(path):
-        _, rows = dataset_rows(store, plan)
+    if not is_evaluated(settings, store, plan):
+        published, rows = dataset_rows(store, plan)
         parent, child = runs_of(open_tracker(settings), plan)
         with logged(parent, child):
             work = settings.home / "work" / plan.model
             report = evaluation.evaluate(
-                model_path(settings, store, plan), rows, store, settings.cache, settings.training, work
+                model_path(settings, store, plan),
+                rows,
+                store,
+                settings.cache,
+                work,
+                settings.training,
+                settings.evaluation,
+                species=store.read_json(published.file(SPECIES)),
+                junk=JUNK,
+                gap=gap_of_splits(settings, store, rows),
             )
-            for name, found in (("test", report.as_came), ("test_kept", report.kept)):
-                if found is not None:
-                    child.log_metrics({f"{name}/{metric}": getattr(found, metric) for metric in _METRICS})
-            child.log_artifact(work / "confusion.png", "plots")
-            store.write_bytes(f"models/{plan.model}/confusion.png", (work / "confusion.png").read_bytes())
-            store.write_bytes(path, (work / EVALUATION).read_bytes())
-    found = store.read_json(path)["as_came"]
+            child.log_metrics(named_metrics(report))
+            for name in evaluation.FIGURES:
+                child.log_artifact(work / name, "plots")
+            for name in (*evaluation.FIGURES, EVALUATION):  # the report last: it says that the figures are there
+                store.write_bytes(f"models/{plan.model}/{name}", (work / name).read_bytes())
+    found = read_evaluation(store, plan).as_came
     return EvaluationResult(
         fingerprint=plan.model,
-        photos=found["photos"],
-        top1=found["top1"],
-        top5=found["top5"],
-        macro_f1=found["macro_f1"],
+        photos=found.photos,
+        top1=found.top1,
+        top5=found.top5,
+        macro_f1=found.macro_f1,
     )

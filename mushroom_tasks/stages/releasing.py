@@ -3,70 +3,68 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from mushroom_tasks import manifests
 from mushroom_tasks.curation.counts import tally
-from mushroom_tasks.curation.dataset.publish import ATTRIBUTION, SPECIES, PublishedDataset
-from mushroom_tasks.learning import backbones
-from mushroom_tasks.learning import evaluate as evaluation
-from mushroom_tasks.learning.dataset import select_split
-from mushroom_tasks.learning.pixels import PreparedPixels, prepare
-from mushroom_tasks.mobile.bundle import MARKER, Bundle, write_bundle
-from mushroom_tasks.mobile.export import ExportedModel
-from mushroom_tasks.mobile.export import export as export_model
-from mushroom_tasks.mobile.parity import Parity, compare, require_agreement
-from mushroom_tasks.mobile.schema import DatasetFacts
+from mushroom_tasks.curation.dataset.publish import ATTRIBUTION, MANIFEST, SPECIES, PublishedDataset
+from mushroom_tasks.learning import evaluation
+from mushroom_tasks.learning.evaluation import EvaluationReport
+from mushroom_tasks.learning.evaluation.calibration import tempered
+from mushroom_tasks.mobile.archive import pack
+from mushroom_tasks.mobile.bundle import MARKER, Bundle, read_bundle
+from mushroom_tasks.mobile.parity import Parity
+from mushroom_tasks.mobile.schema import Calibration, DatasetFacts, RankThreshold, Unknown
+from mushroom_tasks.mobile.writing import write_bundle
 from mushroom_tasks.settings import Settings
-from mushroom_tasks.stages.artifacts import EVALUATION, dataset_rows, model_path, open_bundle, registration_path
+from mushroom_tasks.stages.artifacts import (
+    dataset_rows,
+    model_path,
+    open_bundle,
+    read_evaluation,
+    registration_path,
+    zip_path,
+)
 from mushroom_tasks.stages.gates import failed_gates
 from mushroom_tasks.stages.publishing import INATURALIST
 from mushroom_tasks.stages.results import BundleResult, PlanResult, RegistrationResult
+from mushroom_tasks.stages.season_prior import PRIOR_COLUMNS, Judged, season_prior
+from mushroom_tasks.stages.species_facts import PHOTO_COLUMNS, describe_species, read_common_names
 from mushroom_tasks.stages.training_runs import logged, runs_of
+from mushroom_tasks.stages.variants import make_variants
 from mushroom_tasks.storage import Store, fingerprint
 from mushroom_tasks.tracking import Run, Tracker, open_tracker
 
 logger = logging.getLogger(__name__)
 
 _AS_CAME, _AS_KEPT = "held-out observers, as it came", "held-out observers, as kept"
-# One photo at a time through LiteRT: more would take minutes and change the agreement by less than a percent.
-_PARITY_PHOTOS = 2_000
 
 
 def export(settings: Settings, plan: PlanResult) -> BundleResult:
-    """Convert to LiteRT, check every variant against Keras on the test split, and write the bundle."""
+    """Convert to LiteRT, check every variant against Keras on the test split, and write the bundle and a zip of it."""
     store = Store(settings.store)
     if not store.exists(f"bundles/{plan.bundle}/{MARKER}"):
-        published, rows = dataset_rows(store, plan)
         parent, child = runs_of(open_tracker(settings), plan)
         with logged(parent, child):
             work = settings.home / "work" / plan.bundle
-            models, parity = _variants(settings, store, plan, rows, work)
-            for precision, found in parity.items():
-                numbers = found.model_dump(exclude={"machine", "photos"})
-                child.log_metrics({f"{precision}/{name}": value for name, value in numbers.items()})
-            write_bundle(
-                work / "bundle",
-                fingerprint=plan.bundle,
-                backbone=plan.backbone,
-                models=models,
-                parity=parity,
-                species=store.read_json(published.file(SPECIES)),
-                evaluation=_accuracies(store, plan),
-                dataset=_facts(published, rows),
-                attribution=store.local(published.file(ATTRIBUTION), settings.cache),
-            )
+            _make_bundle(settings, store, plan, work)
+            for precision, entry in read_bundle(work / "bundle").manifest.models.items():
+                child.log_metrics({f"{precision}/{name}": value for name, value in _numbers(entry.parity).items()})
             child.log_folder(work / "bundle", _artifact(plan))
+            # Before the folder, whose marker says that all is there.
+            with (work / "bundle.zip").open("rb") as source, store.open_atomic(zip_path(plan.bundle)) as target:
+                shutil.copyfileobj(source, target)
             store.upload_folder(work / "bundle", f"bundles/{plan.bundle}", marker=MARKER)
     manifest = open_bundle(settings, store, plan.bundle).manifest
     return BundleResult(
         fingerprint=plan.bundle,
         folder=store.address(f"bundles/{plan.bundle}"),
+        zip=store.address(zip_path(plan.bundle)),
         files={name: entry.bytes for name, entry in manifest.files.items()},
         agreement={str(name): entry.parity.agreement for name, entry in manifest.models.items()},
         top1={str(name): entry.parity.accuracy_litert for name, entry in manifest.models.items()},
@@ -122,41 +120,64 @@ def _artifact(plan: PlanResult) -> str:
     return f"bundles/{plan.bundle}"
 
 
-def _variants(
-    settings: Settings, store: Store, plan: PlanResult, rows: pa.Table, work: Path
-) -> tuple[list[ExportedModel], dict[str, Parity]]:
-    model = model_path(settings, store, plan)
-    _, probabilities, labels = evaluation.predict_split(model, rows, store, settings.cache, settings.training, "test")
-    prepared = prepare(rows, store, settings.cache, backbones.get(plan.backbone).input_size)
-    chosen = _sample(len(labels), _PARITY_PHOTOS, settings.training.seed)
-    photos = _pixels(prepared, rows, "test", chosen)
-    kept = select_split(rows, "train", kept_only=True)
-    calibration = _sample(len(kept), settings.export.representative_photos, settings.training.seed)
-    representative = prepared.pixels[prepared.indices(kept.sha256[calibration].tolist())]
-    models, parity = [], {}
-    for precision in settings.export.precisions:
-        exported = export_model(model, representative, precision, work / f"{precision}.tflite")
-        found = compare(probabilities[chosen], labels[chosen], exported.path, photos)
-        require_agreement(found, precision, settings.export.min_agreement)
-        models.append(exported)
-        parity[str(precision)] = found
-    return models, parity
+def _make_bundle(settings: Settings, store: Store, plan: PlanResult, work: Path) -> None:
+    """Write the bundle's folder, and the zip of it, below `work`."""
+    published, rows = dataset_rows(store, plan)
+    report = read_evaluation(store, plan)
+    species = store.read_json(published.file(SPECIES))
+    columns = sorted({*PHOTO_COLUMNS, *PRIOR_COLUMNS})
+    photos = manifests.read_manifest(store, published.file(MANIFEST), manifests.PRUNED, columns)
+    model, temperature = model_path(settings, store, plan), report.calibration.temperature
+    answers = {
+        split: evaluation.predict_split(model, rows, store, settings.cache, settings.training, split)
+        for split in ("validation", "test")
+    }
+    variants = make_variants(settings, store, plan, rows, model, answers["test"][1], temperature, work)
+    validation, test = (
+        Judged(photo_ids, tempered(probabilities, temperature), labels)
+        for photo_ids, probabilities, labels in answers.values()
+    )
+    names = settings.export.common_names
+    write_bundle(
+        work / "bundle",
+        fingerprint=plan.bundle,
+        backbone=plan.backbone,
+        models=variants.models,
+        parity=variants.parity,
+        species=describe_species(
+            species, photos, np.asarray(report.as_came.confusion), read_common_names(Path(names)) if names else {}
+        ),
+        evaluation=_accuracies(report),
+        dataset=_facts(published, rows),
+        attribution=store.local(published.file(ATTRIBUTION), settings.cache),
+        calibration=_calibration(report),
+        prior=season_prior(settings, published, species, photos, validation, test),
+    )
+    pack(work / "bundle", work / "bundle.zip")
 
 
-def _pixels(prepared: PreparedPixels, rows: pa.Table, split: str, chosen: NDArray[np.int64]) -> NDArray[np.uint8]:
-    sha256 = select_split(rows, split, kept_only=False).sha256[chosen]
-    return prepared.pixels[prepared.indices(sha256.tolist())]
+def _numbers(parity: Parity) -> dict[str, float]:
+    """Return what MLflow compares of a variant."""
+    plain = parity.model_dump(exclude={"machine", "photos", "measures_keras", "measures_litert"})
+    sides = (("keras", parity.measures_keras), ("litert", parity.measures_litert))
+    return {**plain, **{f"{name}_{side}": value for side, found in sides for name, value in found.items()}}
 
 
-def _sample(count: int, most: int, seed: int) -> NDArray[np.int64]:
-    """Return at most `most` of the indices below `count`, drawn with a seed, in ascending order."""
-    return np.sort(np.random.default_rng(seed).permutation(count)[:most])
+def _calibration(report: EvaluationReport) -> Calibration:
+    unknown, taxonomy = report.unknown, report.taxonomy
+    return Calibration(
+        temperature=report.calibration.temperature,
+        unknown=Unknown(score=unknown.score, threshold=unknown.threshold, accepted=unknown.accepted),
+        ranks=tuple(RankThreshold(rank=each.rank, threshold=each.threshold) for each in taxonomy.ranks)
+        if taxonomy
+        else (),
+        right=taxonomy.wanted if taxonomy else None,
+    )
 
 
-def _accuracies(store: Store, plan: PlanResult) -> dict[str, dict[str, Any]]:
-    report = store.read_json(f"models/{plan.model}/{EVALUATION}")
-    named = {_AS_CAME: report["as_came"], _AS_KEPT: report["kept"]}
-    return {name: values for name, values in named.items() if values is not None}
+def _accuracies(report: EvaluationReport) -> dict[str, dict[str, Any]]:
+    named = {_AS_CAME: report.as_came, _AS_KEPT: report.kept}
+    return {name: found.model_dump() for name, found in named.items() if found is not None}
 
 
 def _facts(published: PublishedDataset, rows: pa.Table) -> DatasetFacts:

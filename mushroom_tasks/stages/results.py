@@ -223,10 +223,11 @@ class EvaluationResult(Result):
 
 
 class BundleResult(Result):
-    """The bundle for the phone."""
+    """The bundle for the phone: its folder, and the zip of it."""
 
     fingerprint: str
     folder: str
+    zip: str
     files: dict[str, int]
     agreement: dict[str, float]
     top1: dict[str, float]

@@ -165,6 +165,18 @@ def test_form__shows_the_value_in_force_and_its_limits(wiring: ModuleType, monke
     assert fields["pruning.eps"].resolve() is None
 
 
+def test_recipe_form__leaves_to_the_recipe_what_nobody_fills_in(wiring: ModuleType) -> None:
+    fields = wiring.recipe_form("training.dropout", "training.phases", "training.balance")
+    assert [field.resolve() for field in fields.values()] == [None, None, None]
+    assert fields["training.balance"].resolve("sampling") == "sampling"
+    assert fields["training.dropout"].resolve(0.5) == 0.5
+    found = wiring.call(
+        "preflight",
+        {"training.recipe": "seed", "training.backbone": "efficientnet_lite0", **dict.fromkeys(fields)},
+    )
+    assert found["backbone"] == "efficientnet_lite0"
+
+
 def test_form__groups_what_has_no_section_as_general(wiring: ModuleType) -> None:
     field = wiring.form("root_taxa")["root_taxa"]
     assert field.schema["section"] == "General"

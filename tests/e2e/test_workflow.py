@@ -85,7 +85,7 @@ def test_workflow__ends_in_a_bundle_that_names_photos(workflow: Workflow) -> Non
     assert found.dataset.counts.species == 4
 
     photo = next((workflow.settings.home / "store" / "photos").rglob("*.jpg"))
-    predictions = Predictor(found.bundle.folder).predict(photo.read_bytes())
+    predictions = Predictor(found.bundle.folder).predict(photo.read_bytes()).predictions
     assert len(predictions) == 4
     assert sum(prediction.probability for prediction in predictions) == pytest.approx(1, abs=0.01)
     assert found.bundle.manifest.files["mushroom-int8.tflite"].bytes < 4_000_000

@@ -59,6 +59,8 @@ def test_dataset_rows__of_the_former_schema_can_be_learned_from(tmp_path: Path, 
     for name in ("duplicate_of", "picture"):
         assert found[name].to_pylist() == [None] * 3
         assert found.schema.field(name).type == PRUNED.field(name).type
+    assert found["reason"].to_pylist() == [None, None, "noise"]
+    assert found["observation_uuid"].null_count == 0
 
 
 def test_dataset_rows__have_what_is_known_of_copies(tmp_path: Path, rows: pa.Table) -> None:

@@ -6,12 +6,16 @@ import hashlib
 import json
 import shutil
 
+import numpy as np
 import pytest
 from tiny_classifier import COLOURS, species_records
 
 from mushroom_tasks.errors import BundleError
 from mushroom_tasks.identifiers import own_id
-from mushroom_tasks.mobile.bundle import read_bundle, write_bundle
+from mushroom_tasks.mobile.bundle import read_bundle
+from mushroom_tasks.mobile.metadata import packed_labels
+from mushroom_tasks.mobile.prior_fitting import Counts, fit
+from mushroom_tasks.mobile.writing import write_bundle
 
 FILES = [
     "MODEL_CARD.md",
@@ -33,8 +37,10 @@ def test_write_bundle__labels_are_in_the_order_of_the_output(bundle):
 
 
 def test_write_bundle__species_have_taxonomy_and_link(bundle):
-    species = json.loads((bundle.folder / "species.json").read_text())
-    assert species[2] == {
+    content = json.loads((bundle.folder / "species.json").read_text())
+    assert (content["schema_version"], len(content["species"])) == (2, len(COLOURS))
+    assert "not to say that a species is harmless" in content["note"]
+    assert content["species"][2] == {
         "index": 2,
         "taxon_id": 1002,
         "scientific_name": "Flava flava",
@@ -43,6 +49,10 @@ def test_write_bundle__species_have_taxonomy_and_link(bundle):
             {"taxon_id": 47170, "rank": "kingdom", "name": "Fungi"},
             {"taxon_id": 1002, "rank": "species", "name": "Flava flava"},
         ],
+        "common_names": {},
+        "look_alikes": [],
+        "warning": None,
+        "photos": [],
         "inaturalist": "https://www.inaturalist.org/taxa/1002",
     }
 
@@ -60,7 +70,7 @@ def test_write_bundle__a_species_that_inaturalist_lacks_has_no_link(bundle_parts
 
 def test_write_bundle__says_what_the_models_take_and_give(bundle):
     content = json.loads((bundle.folder / "bundle.json").read_text())
-    assert (content["schema_version"], content["fingerprint"]) == (1, "ab12cd34")
+    assert (content["schema_version"], content["fingerprint"]) == (2, "ab12cd34")
     assert content["input"]["shape"] == [1, 32, 32, 3]
     assert content["input"]["normalization"] == "inside the model"
     assert content["output"]["shape"] == [1, 6]
@@ -80,6 +90,45 @@ def test_write_bundle__has_size_and_checksum_of_every_file(bundle):
     for name, entry in files.items():
         data = (bundle.folder / name).read_bytes()
         assert entry == {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def test_write_bundle__labels_are_packed_into_every_model(bundle):
+    for name in bundle.manifest.models:
+        assert packed_labels(bundle.model(name).read_bytes()) == list(COLOURS)
+
+
+def test_write_bundle__carries_the_prior(bundle_parts, prior_parts, tmp_path):
+    written = write_bundle(tmp_path / "prior", **bundle_parts, prior=prior_parts)
+    assert "prior.bin" in written.manifest.files
+    found = read_bundle(written.folder)
+    assert found.manifest.prior == prior_parts[1]
+    assert np.array_equal(found.prior().places, prior_parts[0].places)
+    card = (written.folder / "MODEL_CARD.md").read_text()
+    assert "## Season and place" in card
+    assert "weight 0.80" in card
+
+
+def test_write_bundle__without_a_prior_has_none(bundle):
+    assert bundle.prior() is None
+    assert "## Season and place" not in (bundle.folder / "MODEL_CARD.md").read_text()
+
+
+def test_bundle_prior__refuses_one_of_other_species(bundle_parts, prior_parts, tmp_path):
+    few = fit(Counts(2, *(np.array([value]) for value in (0, 29, 38, 9, 50))))
+    written = write_bundle(tmp_path / "few", **bundle_parts, prior=(few, prior_parts[1]))
+    with pytest.raises(BundleError, match="is of 2 classes, the model of 6"):
+        written.prior()
+
+
+def test_read_bundle__refuses_species_that_are_not_the_models(bundle):
+    content = json.loads((bundle.folder / "species.json").read_text())
+    content["species"].pop()
+    data = json.dumps(content).encode()
+    (bundle.folder / "species.json").write_bytes(data)
+    entry = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    _edit(bundle, lambda found: found["files"].update({"species.json": entry}))
+    with pytest.raises(BundleError, match="has 5 species, the models have 6 classes"):
+        read_bundle(bundle.folder)
 
 
 def test_write_bundle__copies_the_credits_as_they_are(bundle, bundle_parts):
@@ -232,9 +281,10 @@ def _edit(bundle, change) -> None:
 
 
 def test_read_bundle__refuses_another_schema_version(bundle):
-    _edit(bundle, lambda content: content.update(schema_version=2))
-    with pytest.raises(BundleError, match="Expected: 1, received: 2"):
-        read_bundle(bundle.folder)
+    for version in (1, 3):
+        _edit(bundle, lambda content, version=version: content.update(schema_version=version))
+        with pytest.raises(BundleError, match=rf"Expected: 2, received: {version}.*export the bundle again"):
+            read_bundle(bundle.folder)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "null", "\udcff"])

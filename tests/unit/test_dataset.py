@@ -101,7 +101,7 @@ def test_image_batches__keep_pixels_and_labels_together(tmp_path: Path) -> None:
     store, rows = labelled_photos(tmp_path / "store")
     prepared = prepare(rows, store, tmp_path / "cache", SIZE)
     split = select_split(rows, "train", kept_only=True)
-    batches = list(image_batches(prepared, split, 3, 5, shuffle_seed=1))
+    batches = list(image_batches(prepared, split, 3, 5))
     assert [len(pixels) for pixels, _ in batches] == [5, 5, 2]
     colours = np.array([COLOURS[name] for name in classes_of(rows)])
     for pixels, labels in batches:
@@ -109,20 +109,6 @@ def test_image_batches__keep_pixels_and_labels_together(tmp_path: Path) -> None:
         means = pixels.numpy().mean(axis=(1, 2))
         nearest = np.abs(means[:, None] - colours[None]).sum(axis=2).argmin(axis=1)
         np.testing.assert_array_equal(labels.numpy().argmax(axis=1), nearest)
-
-
-def test_image_batches__shuffle_by_seed_anew_each_epoch(tmp_path: Path) -> None:
-    store, rows = labelled_photos(tmp_path / "store", train=8)
-    prepared = prepare(rows, store, tmp_path / "cache", SIZE)
-    split = select_split(rows, "train", kept_only=True)
-
-    def order(seed: int) -> list[list[int]]:
-        data = image_batches(prepared, split, 3, 4, shuffle_seed=seed)
-        return [[int(label) for _, one in data for label in one.numpy().argmax(axis=1)] for _ in range(2)]
-
-    assert order(1) == order(1)
-    assert order(1) != order(2)
-    assert order(1)[0] != order(1)[1]
 
 
 def test_check_trainable__names_class_without_training_photos(tmp_path: Path) -> None:

@@ -34,8 +34,9 @@ def _operators(model) -> list[tuple[str, set[str]]]:
     ]
 
 
-def test_export__float32_takes_float_pixels(exported):
-    (pixels,) = _interpreter(exported["float32"]).get_input_details()
+@pytest.mark.parametrize("precision", ["float32", "float16", "dynamic"])
+def test_export__all_but_int8_take_float_pixels(exported, precision):
+    (pixels,) = _interpreter(exported[precision]).get_input_details()
     assert pixels["name"] == "pixels"
     assert pixels["dtype"] is np.float32
     assert pixels["shape"].tolist() == [1, SIZE, SIZE, 3]
@@ -53,7 +54,7 @@ def test_export__int8_input_scale_is_one_whatever_the_photos_hold(tiny, tmp_path
     assert _interpreter(model).get_input_details()[0]["quantization"] == (1.0, 0)
 
 
-@pytest.mark.parametrize("precision", ["float32", "int8"])
+@pytest.mark.parametrize("precision", ["float32", "float16", "dynamic", "int8"])
 def test_export__answers_with_float32_probabilities(exported, precision):
     (answer,) = _interpreter(exported[precision]).get_output_details()
     assert answer["name"] == "probabilities"
@@ -125,6 +126,18 @@ def test_export__reports_the_file_as_it_is(exported):
         assert (model.bytes, model.sha256) == (len(data), hashlib.sha256(data).hexdigest())
 
 
+def test_export__float16_stores_weights_of_half_the_size(exported):
+    details = _interpreter(exported["float16"]).get_tensor_details()
+    assert any(item["dtype"] is np.float16 for item in details)
+    assert exported["float16"].bytes < exported["float32"].bytes
+
+
+def test_export__dynamic_stores_large_weights_as_int8_and_computes_between_in_float(exported):
+    details = _interpreter(exported["dynamic"]).get_tensor_details()
+    assert any(item["dtype"] is np.int8 for item in details)
+    assert exported["dynamic"].bytes < exported["float32"].bytes
+
+
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_export__same_input_same_bytes(tiny, exported, tmp_path, precision):
     again = export(tiny.path, colour_photos(5, seed=2)[0], precision, tmp_path / "again.tflite")
@@ -133,12 +146,12 @@ def test_export__same_input_same_bytes(tiny, exported, tmp_path, precision):
 
 def test_export__leaves_nothing_but_the_model(exported):
     folder = exported["int8"].path.parent
-    assert sorted(path.name for path in folder.iterdir()) == ["float32.tflite", "int8.tflite"]
+    assert sorted(path.name for path in folder.iterdir()) == [f"{name}.tflite" for name in sorted(exported)]
 
 
 def test_export__refuses_unknown_precision(tiny, tmp_path):
-    with pytest.raises(BundleError, match=r"unknown precision.*'float16'.*float32, int8"):
-        export(tiny.path, tiny.photos, "float16", tmp_path / "x.tflite")
+    with pytest.raises(BundleError, match=r"unknown precision.*'float8'.*float32, float16, dynamic, int8"):
+        export(tiny.path, tiny.photos, "float8", tmp_path / "x.tflite")
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,17 @@ import numpy as np
 import pytest
 
 from mushroom_tasks.learning import backbones
-from mushroom_tasks.learning.model import augmentation, build_classifier, feature_extractor, head_of, set_depth
-from mushroom_tasks.settings import TrainingSettings
+from mushroom_tasks.learning.model import (
+    build_classifier,
+    feature_extractor,
+    head_of,
+    logits_of,
+    rate_factors,
+    set_depth,
+)
 
 
-@pytest.fixture(scope="module", params=backbones.names())
+@pytest.fixture(scope="module", params=["efficientnet_lite0", "mobilenet_v3_small"])
 def classifier(request: pytest.FixtureRequest) -> tuple[backbones.Backbone, Any]:
     backbone = backbones.get(request.param)
     return backbone, build_classifier(backbone, "none", 3, dropout=0.0, input_size=32)
@@ -56,8 +62,22 @@ def test_set_depth__reaches_deeper_and_back_but_never_batch_norm(classifier: tup
 
 def test_head_of__shares_the_weights_of_the_classifier(classifier: tuple[Any, Any], pixels: np.ndarray) -> None:
     _, model = classifier
-    features = feature_extractor(model)(pixels)
-    np.testing.assert_allclose(head_of(model)(features).numpy(), model(pixels).numpy(), atol=1e-6)
+    logits = head_of(model)(feature_extractor(model)(pixels)).numpy()
+    np.testing.assert_allclose(logits, logits_of(model)(pixels).numpy(), atol=1e-5)
+    exponentials = np.exp(logits)
+    probabilities = exponentials / exponentials.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(probabilities, model(pixels).numpy(), atol=1e-6)
+
+
+def test_rate_factors__fall_from_the_head_down(classifier: tuple[Any, Any]) -> None:
+    backbone, model = classifier
+    set_depth(model, backbone, 1.0)
+    factors = rate_factors(model, backbone, 0.5)
+    assert len(factors) == len(model.trainable_variables)
+    assert factors[-2:] == [1.0, 1.0], "the head's kernel and bias"
+    assert max(factors[:-2]) == 0.5
+    assert min(factors) == 0.5**backbone.blocks
+    assert set(rate_factors(model, backbone, 1.0)) == {1.0}
 
 
 def test_classifier__loads_again_without_custom_objects(
@@ -70,20 +90,3 @@ def test_classifier__loads_again_without_custom_objects(
     loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
     np.testing.assert_array_equal(loaded(pixels).numpy(), model(pixels).numpy())
     assert not [layer.name for layer in loaded.layers if layer.name.startswith("random")]
-
-
-def test_augmentation__draws_for_each_photo_by_seed_within_0_to_255(pixels: np.ndarray) -> None:
-    same = np.repeat(pixels[:1], 4, axis=0)
-    settings = TrainingSettings()
-    first, again, other = (augmentation(settings, seed)(same).numpy() for seed in (1, 1, 2))
-    np.testing.assert_array_equal(first, again)
-    assert not np.allclose(first, other)
-    assert not np.allclose(first[0], first[1])
-    assert first.shape == same.shape
-    assert first.min() >= 0
-    assert first.max() <= 255
-
-
-def test_augmentation__leaves_photos_alone_when_all_is_off(pixels: np.ndarray) -> None:
-    off = TrainingSettings(flip=False, rotation=0, translation=0, zoom=0, contrast=0, brightness=0)
-    np.testing.assert_array_equal(augmentation(off, 1)(pixels), pixels)

@@ -30,9 +30,23 @@ def test_compare__accuracy_is_that_of_each_model(tiny, parity):
         assert found.top5_keras >= found.accuracy_keras
 
 
+def test_compare__float16_and_dynamic_stay_close(parity):
+    for precision in ("float16", "dynamic"):
+        assert parity[precision].agreement > 0.95
+        assert 0 < parity[precision].mean_abs_diff < 0.02
+
+
+def test_compare__takes_further_measures_of_both(tiny, parity):
+    found = parity["float32"]
+    expected = {"mean label": float(tiny.probabilities.argmax(axis=1).mean())}
+    assert found.measures_keras == expected
+    assert found.measures_litert == expected
+
+
 def test_compare__measures_time_on_this_machine(parity):
     for found in parity.values():
         assert 0 < found.latency_ms < 1000
+        assert 0 < found.latency_2_threads_ms < 1000
         assert found.machine
 
 

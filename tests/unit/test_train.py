@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from PIL import Image
 
 from mushroom_tasks.errors import LearningError
 from mushroom_tasks.learning import backbones
-from mushroom_tasks.learning.phases import PhaseResult, rate_factor
+from mushroom_tasks.learning.losses import ClassificationLoss
+from mushroom_tasks.learning.phases import PhaseResult
 from mushroom_tasks.learning.plots import plot_curves
 from mushroom_tasks.learning.train import TrainingResult, train
 from mushroom_tasks.settings import TrainingSettings
@@ -51,6 +51,31 @@ class Run:
         import keras
 
         return keras.saving.load_model(self.folder / "out" / "model.keras", compile=False).get_weights()
+
+
+def without_times(result: TrainingResult) -> list[Any]:
+    return [
+        (phase.name, [{**epoch, "seconds": 0.0} for epoch in phase.epochs], phase.accumulated)
+        for phase in result.phases
+    ]
+
+
+def limit_photos_at_once(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    """TensorFlow raises ResourceExhaustedError where a graph computes the loss of more photos than `most`."""
+    import tensorflow as tf
+
+    def allocate(count: int) -> np.int64:
+        if count > most:
+            raise MemoryError
+        return np.int64(count)
+
+    unlimited = ClassificationLoss.__call__
+
+    def limited(loss: ClassificationLoss, labels: Any, logits: Any) -> Any:
+        with tf.control_dependencies([tf.numpy_function(allocate, [tf.shape(labels)[0]], tf.int64)]):
+            return unlimited(loss, labels, tf.identity(logits))
+
+    monkeypatch.setattr(ClassificationLoss, "__call__", limited)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +114,7 @@ def test_train__keeps_the_weights_of_the_lowest_validation_loss(trained: tuple[R
     assert result.best["val_loss"] == min(epoch["val_loss"] for phase in result.phases for epoch in phase.epochs)
 
 
-def test_train__goes_on_at_the_last_finished_phase_to_the_same_end(
+def test_train__goes_on_in_the_phase_that_was_killed_to_the_same_end(
     trained: tuple[Run, TrainingResult], tmp_path: Path
 ) -> None:
     run = Run(tmp_path)
@@ -97,14 +122,51 @@ def test_train__goes_on_at_the_last_finished_phase_to_the_same_end(
     with pytest.raises(Killed):
         run.train()
     run.kill_at = None
-    run.epochs.clear()
     result = run.train()
-    assert run.epochs == [("last", 0), ("last", 1)]
-    assert [phase.name for phase in result.phases] == ["head", "last"]
+    assert run.epochs == trained[0].epochs, "no epoch is reported twice or left out"
     for one, other in zip(trained[0].weights(), run.weights(), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
+        np.testing.assert_array_equal(one, other)
+    assert without_times(result) == without_times(trained[1])
     assert run.train() == result  # nothing left to do
-    assert run.epochs == [("last", 0), ("last", 1)]
+    assert run.epochs == trained[0].epochs
+
+
+def test_train__computes_batches_in_parts_where_memory_runs_out(
+    trained: tuple[Run, TrainingResult],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Memory for five photos at once: batches of eight run out of it, as TensorFlow says, in the middle of a step."""
+    limit_photos_at_once(monkeypatch, 5)
+    run = Run(tmp_path)
+    result = run.train()
+    assert [phase.accumulated for phase in result.phases] == [2, 2]
+    assert "no memory for 8 photos at once; going on with 4 at once" in caplog.text
+    history = json.loads((run.folder / "out" / "history.json").read_text())
+    assert [phase["accumulated"] for phase in history["phases"]] == [2, 2]
+    for one, other in zip(trained[1].phases, result.phases, strict=True):
+        assert other.best["val_loss"] == pytest.approx(one.best["val_loss"], rel=0.02)  # dropout draws anew
+
+
+def test_train__names_what_to_do_where_not_even_a_few_photos_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit_photos_at_once(monkeypatch, 3)
+    with pytest.raises(LearningError, match=r"no memory for 4 photos at once in phase 'head'.*smaller backbone"):
+        Run(tmp_path).train()
+
+
+def test_train__balances_decays_and_adjusts_as_told(tmp_path: Path) -> None:
+    told = {
+        "balance": "weights",
+        "layer_decay": 0.8,
+        "logit_adjustment": 1.0,
+        "schedule": "plateau",
+        "cutmix_alpha": 1.0,
+    }
+    result = Run(tmp_path).train(TINY.model_copy(update=told))
+    assert [epoch["learning_rate"] for epoch in result.phases[0].epochs] == pytest.approx([1e-2, 1e-2])
 
 
 def test_train__starts_anew_with_other_settings(tmp_path: Path) -> None:
@@ -130,16 +192,6 @@ def test_train__names_class_without_training_photos(tmp_path: Path) -> None:
     with pytest.raises(LearningError, match="Clitocybe nuda"):
         run.train(rows=run.rows.filter(pc.invert(gone)))
     assert not run.epochs
-
-
-def test_rate_factor__warms_up_then_falls() -> None:
-    factors = [rate_factor(step, steps_per_epoch=10, epochs=8) for step in range(80)]
-    assert factors[0] == pytest.approx(0.1)
-    assert factors[9:11] == pytest.approx([1, 1], abs=0.01)
-    assert factors[10:] == sorted(factors[10:], reverse=True)
-    assert 0 < factors[-1] < 0.01
-    assert all(math.isfinite(factor) and 0 < factor <= 1 for factor in factors)
-    assert rate_factor(0, steps_per_epoch=1, epochs=1) == 1
 
 
 def test_plot_curves__draws_phases_of_any_length(tmp_path: Path) -> None:

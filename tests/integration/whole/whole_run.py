@@ -34,6 +34,7 @@ phases = [
 ]
 
 [export]
+precisions = ["float32", "int8"]
 min_agreement = 0.3
 representative_photos = 8
 """
