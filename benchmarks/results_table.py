@@ -115,7 +115,10 @@ def ranks_of(predictor: Predictor, rows: Iterable[Mapping[str, Any]], store: Sto
     """Return the place of the true species among the predictions of each photo, 0 for the first; shape (N,)."""
     ranks = []
     for row in rows:
-        names = [found.scientific_name for found in predictor.predict(store.read_bytes(row["path"]), top=10**6)]
+        names = [
+            each.species.scientific_name
+            for each in predictor.predict(store.read_bytes(row["path"]), top=10**6).predictions
+        ]
         ranks.append(names.index(row["scientific_name"]))
     return np.asarray(ranks)
 
