@@ -359,6 +359,7 @@ process, seen, start = psutil.Process(), 0, 0
 for item in source.items(1_000_000):
     seen += len(item.read())
     start = start or process.memory_info().rss
+pa.default_memory_pool().release_unused()  # else the pool keeps freed pages for as long as it likes
 print(seen, (process.memory_info().rss - start) // 1_000_000)
 """
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, timeout=120)
