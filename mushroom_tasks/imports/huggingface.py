@@ -30,6 +30,7 @@ from mushroom_tasks.imports.own_files import own_address, read_regular
 
 if TYPE_CHECKING:
     from datasets import Features, IterableDataset
+    from pyarrow.dataset import ParquetFragmentScanOptions
 
 SPLITS = {
     "train": "train",
@@ -40,6 +41,7 @@ SPLITS = {
     "dev": "validation",
     "test": "test",
 }
+_BUFFER = 1 << 20  # bytes read at once of a column
 _HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 # What archives raise that are damaged, encrypted or packed in a way that Python cannot read.
 _DAMAGED = (RuntimeError, EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError)
@@ -102,12 +104,14 @@ class HuggingFaceSource:
         except ImportError as error:
             raise ImportFailed(_INSTALL) from error
         if self._folder is None:
-            found = datasets.load_dataset(self._name, self._configuration, revision=self._revision, streaming=True)
+            builder = datasets.load_dataset_builder(self._name, self._configuration, revision=self._revision)
         elif self._folder.is_file():
-            found = datasets.load_dataset("parquet", data_files=str(self._folder), streaming=True)
+            builder = datasets.load_dataset_builder("parquet", data_files=str(self._folder))
         else:
-            found = datasets.load_dataset(str(self._folder), self._configuration, streaming=True)
-        return dict(found)
+            builder = datasets.load_dataset_builder(str(self._folder), self._configuration)
+        if hasattr(builder.config, "fragment_scan_options"):
+            builder.config.fragment_scan_options = _read_in_pieces()
+        return dict(builder.as_streaming_dataset())
 
     def _rows(
         self, split: str, rows: IterableDataset, columns: Columns, features: Features, max_bytes: int
@@ -161,6 +165,13 @@ class HuggingFaceSource:
             raise PhotoError("missing", f"row {name}: no such file: {path!r}") from error
         except (OSError, ValueError, *_DAMAGED) as error:
             raise PhotoError("unreadable", f"row {name}: {error}") from error
+
+
+def _read_in_pieces() -> ParquetFragmentScanOptions:
+    """Return how Parquet files are read: by default Arrow keeps what it has read ahead until the end of the file."""
+    from pyarrow.dataset import ParquetFragmentScanOptions
+
+    return ParquetFragmentScanOptions(use_buffered_stream=True, buffer_size=_BUFFER, pre_buffer=False)
 
 
 def _found(columns: Columns, features: Features) -> Columns:
