@@ -6,8 +6,8 @@ The head first learns on features that are computed once (plain and mirrored); t
 learn on augmented photos, each phase from the best weights so far. Writes into `folder`: `model.keras`,
 `history.json`, `curves.png`. A run that was killed goes on at the step of its last backup, to the same end.
 
-Cost with the default settings: 807 training photos of 20 species took 421 s of CPU time and 2.2 GB of memory. Needs
-TensorFlow.
+Cost with the default settings: 946 training photos of 20 species took 355 s on two cores that tests shared
+(docs/results.md). Needs TensorFlow.
 """
 
 from __future__ import annotations
