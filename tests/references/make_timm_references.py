@@ -1,6 +1,6 @@
 """Write timm.json: the features that timm computes with seeded weights, for tests/unit/test_backbone_references.py.
 
-Run it in an environment of its own, which needs torch and torchvision of one CPU build, timm, and nothing of this project:
+It needs an environment of its own: torch and torchvision of one CPU build, timm, and nothing of this project.
 
     python -m venv /tmp/torch && /tmp/torch/bin/pip install torch==2.13.0 torchvision timm==1.0.31 numpy
     /tmp/torch/bin/python tests/references/make_timm_references.py
